@@ -1,0 +1,57 @@
+"""Matrices as short products of structured factors, used wherever SciPy takes an operator."""
+
+from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
+from lazyop import testing
+from lazyop.algebra.composite import Product, Sum
+from lazyop.algebra.neutral import Identity, Zero
+from lazyop.aslazy import aslazy
+from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.pattern import Pattern
+from lazyop.cost import Cost
+from lazyop.factorization.given_chain import Factorization, factorize
+from lazyop.io import load, save
+from lazyop.operator import LazyOperator
+from lazyop.structured.block import block, hstack, vstack
+from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
+from lazyop.structured.diagonal import Diagonal
+from lazyop.structured.kron import Kron, KronSum, kron, kronsum
+from lazyop.structured.low_rank import LowRank
+from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.versions import show_versions
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BlockDiagonal",
+    "Butterfly",
+    "Chain",
+    "Cost",
+    "Diagonal",
+    "Factorization",
+    "Identity",
+    "Kron",
+    "KronSum",
+    "KroneckerSparse",
+    "LazyOperator",
+    "LowRank",
+    "Pattern",
+    "Permutation",
+    "Product",
+    "Sum",
+    "Zero",
+    "aslazy",
+    "bit_reversal",
+    "block",
+    "block_diag",
+    "factorize",
+    "hstack",
+    "kron",
+    "kronsum",
+    "load",
+    "perfect_shuffle",
+    "save",
+    "show_versions",
+    "testing",
+    "vstack",
+]

@@ -1,0 +1,1 @@
+"""What operators do with each other: composites, their neutral elements, and the normal form."""

@@ -1,0 +1,190 @@
+"""Sums, products, multiples and powers in normal form: an expression as small as what it means.
+
+Products and sums flatten, coefficients hoist to one, identities and zeros vanish, equal terms
+collect, and neighbours that know a cheaper form of their product or sum (``_times``, ``_plus``)
+take it. Nothing changes the dtype that NumPy's promotion gives the whole expression, and nothing
+lazy becomes dense.
+"""
+
+from __future__ import annotations
+
+import math
+import operator as operators
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazyop.algebra.composite import Power, Product, Scaled, Sum, check_product, check_sum
+from lazyop.algebra.neutral import Identity, Zero
+from lazyop.namespaces import as_scalar, dtype_of, result_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazyop.operator import LazyOperator
+
+
+def multiply(*ops: LazyOperator) -> LazyOperator:
+    """Return the product of at least one operator in normal form."""
+    check_product(ops)
+    coefficients, factors = [], []
+    for op in ops:
+        coefficient, parts = _factors(op)
+        coefficients.append(coefficient)
+        factors += parts
+    coefficient = math.prod(coefficients)
+    if not _is_exact(coefficient, *coefficients):
+        return Product(*ops)
+    kept: list[LazyOperator] = []
+    for factor in factors:
+        kept.append(factor)
+        while len(kept) > 1 and (fused := _fuse(kept[-2], kept[-1])) is not None:
+            kept[-2:] = [fused]
+    return multiple(coefficient, _one(Product, kept), _common_dtype(ops))
+
+
+def _factors(op: LazyOperator) -> tuple[complex, list[LazyOperator]]:
+    """Return an operator as one coefficient and a list of factors without coefficients."""
+    coefficient, operand = split(op)
+    if not isinstance(operand, Product):
+        return coefficient, [operand]
+    coefficients, factors = [coefficient], []
+    for part in operand.operands:
+        inner, inner_factors = _factors(part)
+        coefficients.append(inner)
+        factors += inner_factors
+    total = math.prod(coefficients)
+    return (total, factors) if _is_exact(total, *coefficients) else (1, [op])
+
+
+def _fuse(left: LazyOperator, right: LazyOperator) -> LazyOperator | None:
+    fused = left._times(right)
+    return right._times_left(left) if fused is None else fused
+
+
+def add(*ops: LazyOperator) -> LazyOperator:
+    """Return the sum of at least one operator in normal form."""
+    check_sum(ops)
+    dtype = _common_dtype(ops)
+    terms: list[tuple[complex, LazyOperator]] = []
+    for op in ops:
+        for part in op.operands if isinstance(op, Sum) else (op,):
+            _collect(terms, *split(part))
+    terms = _without_zeros(terms, dtype) or terms[:1]
+    coefficients = {coefficient for coefficient, _ in terms}
+    common = coefficients.pop() if len(coefficients) == 1 else 1
+    parts = [
+        term if coefficient == common else scale(coefficient, term) for coefficient, term in terms
+    ]
+    return multiple(common, _one(Sum, parts), dtype)
+
+
+def _collect(
+    terms: list[tuple[complex, LazyOperator]], coefficient: complex, op: LazyOperator
+) -> None:
+    """Add a multiple to the terms of a sum, into a term that can take it where there is one."""
+    for i, (other, term) in enumerate(terms):
+        if term is op and _is_finite(other + coefficient):
+            terms[i] = other + coefficient, term
+            return
+        if other == coefficient:
+            fused = term._plus(op)
+            if fused is not None:
+                terms[i] = coefficient, fused
+                return
+    terms.append((coefficient, op))
+
+
+def _without_zeros(
+    terms: list[tuple[complex, LazyOperator]], dtype: np.dtype[Any]
+) -> list[tuple[complex, LazyOperator]]:
+    """Drop the terms that are zero, unless the sum's dtype is theirs alone."""
+    kept = [(c, term) for c, term in terms if c != 0 and not isinstance(term, Zero)]
+    kept_dtype = result_type(*(part for term in kept for part in (term[0], term[1].dtype)), np.int8)
+    return kept if kept_dtype == dtype else terms
+
+
+def scale(scalar: Any, op: LazyOperator) -> LazyOperator:
+    """Return a multiple of an operator in normal form."""
+    coefficient, promotion = as_scalar(scalar)
+    dtype = result_type(op.dtype, promotion)
+    inner, operand = split(op)
+    if not _is_exact(coefficient * inner, coefficient, inner):
+        return Scaled(coefficient, op, dtype)
+    return multiple(coefficient * inner, operand, dtype)
+
+
+def divide(op: LazyOperator, scalar: Any) -> LazyOperator:
+    """Return an operator divided by a scalar."""
+    divisor, _ = as_scalar(scalar)
+    if divisor == 0:
+        raise ZeroDivisionError("division of an operator by zero")
+    inverse = 1 / divisor
+    if not _is_exact(inverse, 1):
+        raise OverflowError(f"1 / {divisor!r} is out of the range of floating-point numbers")
+    if not hasattr(scalar, "dtype"):
+        return scale(inverse, op)
+    return scale(np.result_type(dtype_of(scalar), np.float16).type(inverse), op)
+
+
+def power(op: LazyOperator, exponent: Any) -> LazyOperator:
+    """Return a non-negative integer power of a square operator in normal form."""
+    try:
+        p = operators.index(exponent)
+    except TypeError:
+        raise TypeError(f"an operator's power must be an integer, got {exponent!r}") from None
+    if p < 0:
+        raise ValueError(f"an operator's power can't be negative, got {p}")
+    if op.shape[0] != op.shape[1]:
+        raise ValueError(f"only a square operator has powers, this one is {op.shape}")
+    if p == 0:
+        return Identity(op.shape[0], dtype=op.dtype)
+    if p == 1:
+        return op
+    coefficient, operand = split(op)
+    if coefficient != 1:
+        scaled = _power_of_number(coefficient, p)
+        return Power(op, p) if scaled is None else multiple(scaled, power(operand, p), op.dtype)
+    if isinstance(op, Power):
+        return Power(op.operand, p * op.exponent)
+    if _fuse(op, op) is None:
+        return Power(op, p)
+    half = power(op, p // 2)
+    return multiply(half, half, op) if p % 2 else multiply(half, half)
+
+
+def _power_of_number(number: complex, p: int) -> complex | None:
+    try:
+        result = number**p
+    except OverflowError:
+        return None
+    return result if _is_exact(result, number) else None
+
+
+def split(op: LazyOperator) -> tuple[complex, LazyOperator]:
+    """Return coefficient and operand of a multiple; 1 and the operator itself otherwise."""
+    return (op.coefficient, op.operand) if isinstance(op, Scaled) else (1, op)
+
+
+def multiple(coefficient: complex, op: LazyOperator, dtype: np.dtype[Any]) -> LazyOperator:
+    """Return ``coefficient * op`` with a given dtype, and no node where none is needed."""
+    if coefficient == 0 or isinstance(op, Zero):
+        return Zero(op.shape, dtype)
+    return op if coefficient == 1 and op.dtype == dtype else Scaled(coefficient, op, dtype)
+
+
+def _one(kind: type[Sum] | type[Product], ops: Sequence[LazyOperator]) -> LazyOperator:
+    return ops[0] if len(ops) == 1 else kind(*ops)
+
+
+def _common_dtype(ops: Sequence[LazyOperator]) -> np.dtype[Any]:
+    return np.result_type(*(op.dtype for op in ops))
+
+
+def _is_finite(number: complex) -> bool:
+    return math.isfinite(number.real) and math.isfinite(number.imag)
+
+
+def _is_exact(product: complex, *parts: complex) -> bool:
+    """Whether a product of numbers neither overflowed nor vanished by underflow."""
+    return _is_finite(product) and (product != 0 or 0 in parts)

@@ -1,0 +1,222 @@
+"""Rows of a matrix picked by index: the operators behind ``A[rows, cols]``."""
+
+from __future__ import annotations
+
+import operator as operators
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from lazyop.algebra.normal_form import multiply
+from lazyop.kernels.array_api import scatter_add, scatter_rounds, spread
+from lazyop.namespaces import (
+    Array,
+    as_array,
+    as_index,
+    dtype_of,
+    is_array,
+    like,
+    namespace_of,
+    to_numpy,
+)
+from lazyop.operator import LazyOperator
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+#: A field that a slice, which pickles but does not hash or compare well, is kept as.
+Bounds = tuple[int | None, int | None, int | None]
+
+
+class _Selection(LazyOperator):
+    """What `Restriction` and its transpose share: the rows they pick, by slice or by index.
+
+    A slice holds no data, so the operator follows its argument's namespace; an index array
+    (``int64``, within range) lives in a namespace as any data do.
+    """
+
+    _fields = ("size", "bounds", "index", "dtype")
+    _index_fields = frozenset({"index"})
+
+    def __init__(
+        self, size: int, bounds: Bounds | None, index: Array | None, dtype: npt.DTypeLike
+    ) -> None:
+        self.size, self.bounds, self.index = size, bounds, index
+        super().__init__(dtype, self._shape(self._count(), size))
+
+    @staticmethod
+    def _shape(picked: int, size: int) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def _count(self) -> int:
+        return self.rows().size
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Return the indices picked, as a NumPy array."""
+        if self.index is not None:
+            return to_numpy(self.index)
+        return np.arange(self.size)[slice(*(self.bounds or (None,)))]
+
+    def _swapped(self, kind: type[_Selection]) -> LazyOperator:
+        return kind(self.size, self.bounds, self.index, self.dtype)
+
+    def _transpose(self) -> LazyOperator:
+        return self.adjoint()
+
+    def _conj(self) -> LazyOperator:
+        return self
+
+    def _flops(self) -> int:
+        return 0
+
+
+class Restriction(_Selection):
+    """Picks rows, ``(A x)[i] = x[index[i]]``; its transpose adds rows into a zero vector."""
+
+    @staticmethod
+    def _shape(picked: int, size: int) -> tuple[int, int]:
+        return picked, size
+
+    def _apply(self, X: Array) -> Array:
+        if self.bounds is not None:
+            return X[slice(*self.bounds), ...]
+        return namespace_of(X).take(X, self.index, axis=0)
+
+    def _adjoint(self) -> LazyOperator:
+        return self._swapped(Extension)
+
+    def _times(self, other: LazyOperator) -> LazyOperator | None:
+        if not isinstance(other, Restriction):
+            return None
+        picked = other.rows()[self.rows()]
+        home = next((x for x in (self.index, other.index) if x is not None), None)
+        dtype = np.result_type(self.dtype, other.dtype)
+        return make_restriction(picked, other.size, home, dtype)
+
+    def _tosparse(self) -> csr_array:
+        rows = self.rows()
+        ones = np.ones(rows.size, dtype=self.dtype)
+        return csr_array((ones, rows, np.arange(rows.size + 1)), shape=self.shape)
+
+
+class Extension(_Selection):
+    """Adds entries into a zero vector, ``y[index[i]] += x[i]``."""
+
+    def __init__(
+        self, size: int, bounds: Bounds | None, index: Array | None, dtype: npt.DTypeLike
+    ) -> None:
+        self._plan = None
+        if index is not None:
+            pairs, place = scatter_rounds(to_numpy(index), size)
+            self._plan = [(like(a, index), like(b, index)) for a, b in pairs], like(place, index)
+        super().__init__(size, bounds, index, dtype)
+
+    @staticmethod
+    def _shape(picked: int, size: int) -> tuple[int, int]:
+        return size, picked
+
+    def _apply(self, X: Array) -> Array:
+        if self._plan is None:
+            return spread(X, slice(*(self.bounds or (None,))), self.size)
+        return scatter_add(X, *self._plan)
+
+    def _adjoint(self) -> LazyOperator:
+        return self._swapped(Restriction)
+
+    def _tosparse(self) -> csr_array:
+        return csr_array(self.adjoint().tosparse().T)
+
+
+def make_restriction(
+    rows: slice | npt.NDArray[np.int64],
+    size: int,
+    home: Array | None,
+    dtype: npt.DTypeLike = np.int8,
+) -> Restriction:
+    """Make a restriction whose index data live where ``home`` does.
+
+    The default dtype is the narrowest: picking rows never widens what it is applied to.
+    """
+    if isinstance(rows, slice):
+        return Restriction(size, (rows.start, rows.stop, rows.step), None, dtype)
+    index = as_index(rows, "the indices", size)
+    return Restriction(size, None, index if home is None else like(index, home), dtype)
+
+
+def restrict(op: LazyOperator, key: Any) -> Any:
+    """Return ``op[key]``: an operator, an array where one index is an integer, or a scalar."""
+    row, column = (
+        _parse(part, size, axis)
+        for part, size, axis in zip(_split_key(key), op.shape, ("row", "column"), strict=True)
+    )
+    if isinstance(column, int):
+        picked = op @ _unit(column, op.shape[1], op)
+        return picked[row] if isinstance(row, int) else _pick(picked, row)
+    if isinstance(row, int):
+        return _pick(op.T @ _unit(row, op.shape[0], op), column)
+    factors = [op]
+    if not _is_everything(row, op.shape[0]):
+        factors.insert(0, make_restriction(row, op.shape[0], op._anchor))
+    if not _is_everything(column, op.shape[1]):
+        factors.append(make_restriction(column, op.shape[1], op._anchor).T)
+    return multiply(*factors)
+
+
+def _split_key(key: Any) -> tuple[Any, Any]:
+    """Return the row and the column part of an index, an ellipsis standing for what is left."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(part is None for part in parts):
+        raise IndexError("an operator can't be indexed with None: it has two dimensions for good")
+    ellipses = sum(part is Ellipsis for part in parts)
+    if ellipses > 1 or len(parts) - ellipses > 2:
+        raise IndexError(f"an operator takes a row and a column index, got {len(parts)} indices")
+    if ellipses:
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        fill = (slice(None),) * (3 - len(parts))
+        parts = parts[:at] + fill + parts[at + 1 :]
+    return parts[0], parts[1] if len(parts) == 2 else slice(None)
+
+
+def _parse(part: Any, size: int, axis: str) -> int | slice | npt.NDArray[np.int64]:
+    """Return an integer in range, a slice, or an array of indices in range."""
+    if isinstance(part, slice):
+        part.indices(size)  # raises where a bound is not an integer
+        return part
+    if isinstance(part, bool | np.bool_):
+        raise IndexError(f"a {axis} index can't be a single boolean")
+    if not is_array(part) or part.ndim == 0:
+        try:
+            index = operators.index(part)
+        except TypeError:
+            pass
+        else:
+            if not -size <= index < size:
+                raise IndexError(f"{axis} index {index} is out of range for size {size}")
+            return index % size
+    index = as_array(part, f"the {axis} index")
+    if dtype_of(index).kind == "b":
+        if tuple(index.shape) != (size,):
+            raise IndexError(
+                f"a boolean {axis} mask must have shape ({size},), got {tuple(index.shape)}"
+            )
+        return np.flatnonzero(to_numpy(index))
+    if index.ndim != 1:
+        raise IndexError(f"a {axis} index must be one-dimensional, got shape {index.shape}")
+    return to_numpy(as_index(index, f"the {axis} index", size))
+
+
+def _is_everything(part: slice | npt.NDArray[np.int64], size: int) -> bool:
+    return isinstance(part, slice) and part.indices(size) == (0, size, 1)
+
+
+def _unit(i: int, size: int, op: LazyOperator) -> Array:
+    """Return a column of the identity, where the operator's data live."""
+    return like(np.eye(1, size, k=i, dtype=op.dtype)[0], op._reference())
+
+
+def _pick(x: Array, where: slice | npt.NDArray[np.int64]) -> Array:
+    """Index a vector by a slice or an array, as the array API standard can."""
+    if isinstance(where, slice):
+        return x[where]
+    return namespace_of(x).take(x, like(where, x))

@@ -1,0 +1,1 @@
+"""Butterfly operators, their patterns and chains."""

@@ -1,0 +1,297 @@
+"""Kronecker-sparse factors and their products, butterflies, as operators."""
+
+from __future__ import annotations
+
+import operator as operators
+from functools import reduce
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.pattern import Pattern
+from lazyop.kernels.plan import KERNELS, Plan, Step, choose_kernel
+from lazyop.namespaces import (
+    Array,
+    as_data,
+    conj,
+    dtype_of,
+    namespace_of,
+    to_numpy,
+    unify_kinds,
+)
+from lazyop.operator import LazyOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+
+class KroneckerSparse(LazyOperator):
+    r"""Kronecker-sparse factor, with support :math:`I_a \otimes 1_{b \times c} \otimes I_d`.
+
+    With ``x`` seen as an array of shape ``(a, c, d)`` and the result as ``(a, b, d)``,
+
+    .. math:: y_{ikj} = \sum_l K_{iklj} x_{ilj}.
+
+    The adjoint is the factor with values :math:`\overline{K_{ilkj}}`, of pattern (a, c, b, d).
+
+    Parameters
+    ----------
+    values : array_like, shape (a, b, c, d)
+        The entries on the support. Held as they are, without a copy.
+
+    Raises
+    ------
+    ValueError
+        If ``values`` has not four dimensions, or one of them is empty.
+
+    References
+    ----------
+    .. [1] A. Gonon, L. Zheng, P. Carrivain, Q.-T. Le, "Fast inference with Kronecker-sparse
+       matrices", ICML 2025, arXiv:2405.15013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lazyop as lo
+    >>> K = lo.KroneckerSparse(np.ones((1, 2, 2, 2)))
+    >>> K.toarray()
+    array([[1., 0., 1., 0.],
+           [0., 1., 0., 1.],
+           [1., 0., 1., 0.],
+           [0., 1., 0., 1.]])
+    """
+
+    _fields = ("_held", "_conjugated")
+
+    def __init__(self, values: Any, *, _conjugated: bool = False) -> None:
+        self._held = as_data(values, "the values of a Kronecker-sparse factor", ndim=4)
+        self._conjugated = bool(_conjugated)
+        self.pattern = Pattern(*self._held.shape)
+        super().__init__(dtype_of(self._held), self.pattern.shape)
+
+    @classmethod
+    def _rebuild(cls, **fields: Any) -> Self:
+        return cls(fields["_held"], _conjugated=fields["_conjugated"])
+
+    @property
+    def values(self) -> Array:
+        """The entries on the support, an array of shape ``(a, b, c, d)``."""
+        return conj(self._held) if self._conjugated else self._held
+
+    def _apply(self, X: Array) -> Array:
+        return apply_chain([self], X)
+
+    def _adjoint(self) -> LazyOperator:
+        return self._transpose().conj()
+
+    def _transpose(self) -> LazyOperator:
+        swapped = namespace_of(self._held).permute_dims(self._held, (0, 2, 1, 3))
+        return KroneckerSparse(swapped, _conjugated=self._conjugated)
+
+    def _conj(self) -> LazyOperator:
+        return KroneckerSparse(self._held, _conjugated=not self._conjugated)
+
+    def _tosparse(self) -> csr_array:
+        a, b, c, d = self.pattern
+        i, _, j, l = np.meshgrid(*map(np.arange, (a, b, d, c)), indexing="ij")
+        entries = to_numpy(self.values).transpose(0, 1, 3, 2)
+        columns = (i * c + l) * d + j
+        return csr_array(
+            (entries.ravel(), columns.ravel(), np.arange(0, entries.size + 1, c)), shape=self.shape
+        )
+
+    def _flops(self) -> int:
+        return self.pattern.nnz * self._flops_per_entry()
+
+    def _steps(self, columns: int) -> Iterator[Step]:
+        yield self._step(choose_kernel(self._held.shape, columns), columns)
+
+    def _step(self, kernel: str, columns: int) -> Step:
+        return Step(repr(self), kernel, self._flops() * columns)
+
+    def _details(self) -> str:
+        return f"pattern {tuple(self.pattern)}"
+
+
+class Butterfly(LazyOperator):
+    r"""Product of Kronecker-sparse factors, :math:`A = K_1 K_2 \cdots K_L`.
+
+    A product with a vector costs the factors' entries, which for the square dyadic chain of size
+    n are :math:`2 n \log_2 n`. The adjoint :math:`K_L^H \cdots K_1^H` is a butterfly again.
+
+    Parameters
+    ----------
+    factors : sequence of KroneckerSparse or array_like
+        The factors, leftmost first, or their values of shape (a, b, c, d). At least one;
+        neighbours must fit, but need not be chainable (see `Chain`).
+
+    Attributes
+    ----------
+    factors : tuple of KroneckerSparse
+        The factors, leftmost first.
+    chain : Chain
+        Their patterns.
+
+    Raises
+    ------
+    ValueError
+        If there is no factor, or neighbours' sizes differ.
+
+    Examples
+    --------
+    The Hadamard matrix of order 4:
+
+    >>> import numpy as np
+    >>> import lazyop as lo
+    >>> H2 = np.array([[1.0, 1.0], [1.0, -1.0]])
+    >>> F = lo.Butterfly([
+    ...     np.broadcast_to(H2[None, :, :, None], (1, 2, 2, 2)),
+    ...     np.broadcast_to(H2[None, :, :, None], (2, 2, 2, 1)),
+    ... ])
+    >>> F @ [1.0, 0.0, 0.0, 0.0]
+    array([1., 1., 1., 1.])
+    """
+
+    _fields = ("factors", "kernels")
+
+    def __init__(self, factors: Sequence[Any], *, kernels: tuple[str, ...] | None = None) -> None:
+        self.factors = tuple(
+            f if isinstance(f, KroneckerSparse) else KroneckerSparse(f) for f in factors
+        )
+        self.chain = Chain([f.pattern for f in self.factors])
+        self.kernels = kernels
+        dtype = np.result_type(*(f.dtype for f in self.factors))
+        super().__init__(dtype, self.chain.shape)
+
+    def _apply(self, X: Array) -> Array:
+        return apply_chain(self.factors, X, self.kernels)
+
+    def _map(
+        self, change: Callable[[LazyOperator], LazyOperator], *, swap: bool = False
+    ) -> Butterfly:
+        step = -1 if swap else 1
+        kernels = self.kernels and self.kernels[::step]
+        return Butterfly([change(f) for f in self.factors[::step]], kernels=kernels)
+
+    def _adjoint(self) -> LazyOperator:
+        return self._map(LazyOperator.adjoint, swap=True)
+
+    def _transpose(self) -> LazyOperator:
+        return self._map(LazyOperator.transpose, swap=True)
+
+    def _conj(self) -> LazyOperator:
+        return self._map(LazyOperator.conj)
+
+    def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
+        """Return the same operator with neighbouring factors multiplied out.
+
+        Parameters
+        ----------
+        partition : sequence of int, optional
+            How many neighbours each new factor takes, left to right; they must be chainable.
+            By default, redundant neighbours merge (see `Chain.merge`), which never adds entries.
+
+        Returns
+        -------
+        Butterfly
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import lazyop as lo
+        >>> F = lo.Butterfly([np.ones((1, 2, 2, 4)), np.ones((2, 2, 2, 2)), np.ones((4, 2, 2, 1))])
+        >>> F.merge((1, 2)).chain
+        Chain([(1, 2, 2, 4), (2, 4, 4, 1)])
+        """
+        sizes = self.chain.partition() if partition is None else tuple(partition)
+        self.chain.merge(sizes)  # raises where the partition does not fit
+        stops = list(accumulate(sizes))
+        groups = [self.factors[stop - size : stop] for size, stop in zip(sizes, stops, strict=True)]
+        return Butterfly([_product_of_factors(group) for group in groups])
+
+    def with_plan(self, plan: Plan) -> Butterfly:
+        """Return the same operator, whose products run by the kernels of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            As `plan` returns, with as many steps as factors, kernels replaced at will.
+
+        Returns
+        -------
+        Butterfly
+
+        Raises
+        ------
+        ValueError
+            If the plan has another number of steps, or names an unknown kernel.
+        """
+        if len(plan.steps) != len(self.factors):
+            raise ValueError(
+                f"the plan has {len(plan.steps)} steps, the butterfly {len(self.factors)} factors"
+            )
+        kernels = tuple(step.kernel for step in reversed(plan.steps))
+        for kernel in kernels:
+            if kernel not in KERNELS:
+                raise ValueError(f"unknown kernel {kernel!r}; known are {', '.join(KERNELS)}")
+        return Butterfly(self.factors, kernels=kernels)
+
+    def _tosparse(self) -> csr_array:
+        return reduce(operators.matmul, (factor.tosparse() for factor in self.factors))
+
+    def _flops(self) -> int:
+        return sum(factor._flops() for factor in self.factors)
+
+    def _steps(self, columns: int) -> Iterator[Step]:
+        for i in reversed(range(len(self.factors))):
+            factor = self.factors[i]
+            kernel = choose_kernel(factor._held.shape, columns)
+            yield factor._step(self.kernels[i] if self.kernels else kernel, columns)
+
+    def _details(self) -> str:
+        return f"{len(self.factors)} factors, {self.chain.nnz} entries"
+
+
+def apply_chain(
+    factors: Sequence[KroneckerSparse], X: Array, kernels: Sequence[str] | None = None
+) -> Array:
+    """Apply factors, the last one first, by the kernels given or those that the plan chooses.
+
+    A factor that is held as the conjugate of its values meets a conjugated argument, so that the
+    values are never copied; neighbours of the same kind pass it on.
+    """
+    conjugated = False
+    for i in reversed(range(len(factors))):
+        factor = factors[i]
+        if factor._conjugated != conjugated:
+            X, conjugated = conj(X), not conjugated
+        name = kernels[i] if kernels else choose_kernel(factor._held.shape, X.shape[1])
+        X = KERNELS[name](factor._held, X)
+    return conj(X) if conjugated else X
+
+
+def _product_of_factors(factors: Iterable[KroneckerSparse]) -> KroneckerSparse:
+    return reduce(_product_of_two, factors)
+
+
+def _product_of_two(left: KroneckerSparse, right: KroneckerSparse) -> KroneckerSparse:
+    """Multiply two chainable factors; their entries form blocks whose products are the result's.
+
+    With ``alpha = a_2 / a_1`` and ``delta = d_1 / d_2``, every pair of an ``(alpha, rank)`` split
+    of ``c_1`` and a ``(rank, delta)`` split of ``b_2`` gives one ``b_1 x c_2`` block.
+    """
+    p, q = left.pattern, right.pattern
+    rank, alpha, delta = p.rank_with(q), q.a // p.a, p.d // q.d
+    xp = namespace_of(left._held)
+    X, Y = unify_kinds(left.values, right.values)
+    X = xp.reshape(X, (p.a, p.b, alpha, rank, delta, q.d))
+    Y = xp.reshape(Y, (p.a, alpha, rank, delta, q.c, q.d))
+    blocks = xp.matmul(
+        xp.permute_dims(X, (0, 2, 4, 5, 1, 3)),  # a_1, alpha, delta, d_2 | b_1, rank
+        xp.permute_dims(Y, (0, 1, 3, 5, 2, 4)),  # a_1, alpha, delta, d_2 | rank, c_2
+    )
+    values = xp.permute_dims(blocks, (0, 4, 2, 1, 5, 3))  # a_1 | b_1, delta | alpha, c_2 | d_2
+    return KroneckerSparse(xp.reshape(values, tuple(p @ q)))

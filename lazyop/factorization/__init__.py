@@ -1,0 +1,1 @@
+"""Butterfly factorization of dense matrices."""

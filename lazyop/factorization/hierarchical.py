@@ -1,0 +1,242 @@
+"""The hierarchical algorithm on arrays: from a dense matrix to the values of a chain's factors.
+
+Each step splits one factor in two, by the best approximation of given rank of every block, and
+is optimal. The order of the steps and the gauge between them decide what is proved of the whole.
+Nothing here checks or scales its input; `lazyop.factorization.given_chain` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import accumulate, pairwise
+from operator import matmul
+from typing import NamedTuple
+
+from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.pattern import Pattern
+from lazyop.factorization.blocks import Junction, dense_from_values, values_from_dense
+from lazyop.factorization.low_rank import best_rank, tail_norm
+from lazyop.namespaces import Array, namespace_of
+
+__all__ = [
+    "Distances",
+    "distances",
+    "error_bound",
+    "hierarchical_factors",
+    "peels",
+    "split_errors",
+    "split_order",
+]
+
+
+def split_order(order: str | Iterable[int], length: int) -> tuple[int, ...]:
+    """Order of the splits `1, ..., length - 1` of a chain, from its name or as given."""
+    splits = tuple(range(1, length))
+    if isinstance(order, str):
+        named = {"left-to-right": splits, "right-to-left": splits[::-1]}
+        named["balanced"] = tuple(_middle_first(0, length))
+        if order in named:
+            return named[order]
+    else:
+        given = tuple(order)
+        if sorted(given) == list(splits):
+            return tuple(int(s) for s in given)
+    raise ValueError(
+        "order must be 'left-to-right', 'right-to-left', 'balanced' or a permutation of the "
+        f"splits 1 to {length - 1}, got {order!r}"
+    )
+
+
+def _middle_first(first: int, last: int) -> Iterator[int]:
+    if last - first > 1:
+        middle = (first + last) // 2
+        yield middle
+        yield from _middle_first(first, middle)
+        yield from _middle_first(middle, last)
+
+
+def peels(order: Sequence[int]) -> bool:
+    """Whether every split in turn is the first or the last of those that remain."""
+    remaining = sorted(order)
+    for s in order:
+        if s not in (remaining[0], remaining[-1]):
+            return False
+        remaining.remove(s)
+    return True
+
+
+class Distances(NamedTuple):
+    r"""Distances from a matrix to the sets that contain all products of a chain.
+
+    Attributes
+    ----------
+    outside : float
+        Norm of the entries that lie off the support of the whole product.
+    splits : tuple of float
+        For each split, the distance from the other entries to the products of two factors,
+        the chain's patterns before the split multiplied into one and those after it into one.
+    """
+
+    outside: float
+    splits: tuple[float, ...]
+
+    @property
+    def total(self) -> tuple[float, ...]:
+        """For each split, the distance from the whole matrix."""
+        return tuple(math.hypot(self.outside, error) for error in self.splits)
+
+    @property
+    def lower_bound(self) -> float:
+        """What every product of the chain is away from the matrix, at least."""
+        return max(self.total, default=self.outside)
+
+
+def distances(A: Array, chain: Chain) -> Distances:
+    """Distances from a dense matrix to the two-factor sets at every split of a chain."""
+    xp = namespace_of(A)
+    values = values_from_dense(A, reduce(matmul, chain))
+    outside = xp.linalg.vector_norm(A - dense_from_values(values))
+    return Distances(float(outside), tuple(_split_error(values, j) for j in _junctions(chain)))
+
+
+def split_errors(A: Array, chain: Chain) -> tuple[float, ...]:
+    r"""Distance from a matrix to the two-factor set at every split of a chain.
+
+    The products of a chain lie in each of these sets, so that no product comes closer than the
+    largest of these numbers.
+
+    Parameters
+    ----------
+    A : array, shape (m, n)
+    chain : Chain
+        Chainable, of this shape.
+
+    Returns
+    -------
+    tuple of float
+        :math:`E_s`, for :math:`s = 1, \dots, L - 1`: the norm of the entries off the support of
+        the product together with :math:`\bigl(\sum_{\text{blocks}} \sum_{i > r_s}
+        \sigma_i^2\bigr)^{1/2}` over the blocks of the split.
+    """
+    return distances(A, chain).total
+
+
+def _junctions(chain: Chain) -> Iterator[Junction]:
+    heads = list(accumulate(chain, matmul))
+    tails = list(accumulate(reversed(chain), lambda tail, pattern: pattern @ tail))[::-1]
+    return (Junction(*pair) for pair in zip(heads[:-1], tails[1:], strict=True))
+
+
+def _split_error(values: Array, junction: Junction) -> float:
+    return float(tail_norm(junction.split(values), junction.rank))
+
+
+def error_bound(
+    found: Distances, order: Sequence[int], orthonormalize: bool = True
+) -> float | None:
+    r"""What the hierarchical algorithm is away from the matrix, at most; None if not known.
+
+    With :math:`E_s` the distances at the splits, the bound is :math:`\sum_s E_s`, and
+    :math:`(\sum_s E_s^2)^{1/2}` for an order that peels factors off the two ends, because the
+    steps then leave residuals orthogonal to each other. Without orthonormalisation it holds for
+    the one order that needs none.
+    """
+    if not orthonormalize and list(order) != sorted(order):
+        return None
+    inside = math.hypot(*found.splits) if peels(order) else math.fsum(found.splits)
+    return math.hypot(found.outside, inside)
+
+
+def hierarchical_factors(
+    A: Array, chain: Chain, order: Sequence[int], orthonormalize: bool = True
+) -> list[Array]:
+    r"""Values of the factors of a chain whose product approximates a dense matrix.
+
+    Parameters
+    ----------
+    A : array, shape (m, n)
+        Floating-point, real or complex, of any namespace.
+    chain : Chain
+        Chainable, not redundant, of the same shape.
+    order : sequence of int
+        Permutation of the splits `1, ..., len(chain) - 1`.
+    orthonormalize : bool
+        Whether each step sees the other factors in the gauge in which its block errors are
+        errors of the whole product.
+
+    Returns
+    -------
+    list of array
+        Values of shape `(a, b, c, d)`, leftmost factor first.
+    """
+    train = _Train(values_from_dense(A, reduce(matmul, chain)), chain)
+    for split, following in pairwise([*order, len(chain)]):
+        if orthonormalize:
+            train.centre_on(split)
+        train.split(split, weight_left=orthonormalize and following < split)
+    return train.factors
+
+
+class _Train:
+    """Factors of a partial factorization, each for an interval of the chain, and their gauge.
+
+    As in a tensor train, one factor is the centre: across the junction with its right
+    neighbour, every factor left of it has blocks with orthonormal columns; across the junction
+    with its left neighbour, every factor right of it has blocks with orthonormal rows. A change
+    of the centre then changes the whole product by as much.
+    """
+
+    def __init__(self, values: Array, chain: Chain) -> None:
+        self.chain = chain
+        self.factors = [values]
+        self.ends = [0, len(chain)]
+        self.centre = 0
+
+    def centre_on(self, split: int) -> None:
+        """Make the factor whose interval contains a split the centre."""
+        target = self._position(split)
+        while self.centre < target:
+            self._shift_right()
+        while self.centre > target:
+            self._shift_left()
+
+    def split(self, split: int, weight_left: bool) -> None:
+        """Split a factor in two by blocks of low rank; one of the two becomes the centre."""
+        k = self._position(split)
+        self.ends.insert(k + 1, split)
+        junction = self._junction(k)
+        low_rank = best_rank(junction.split(self.factors[k]), junction.rank)
+        left, right = low_rank.right() if weight_left else low_rank.left()
+        self.factors[k : k + 1] = [junction.join_left(left), junction.join_right(right)]
+        self.centre = k if weight_left else k + 1
+
+    def _shift_right(self) -> None:
+        k = self.centre
+        junction, xp = self._junction(k), namespace_of(self.factors[k])
+        Q, R = xp.linalg.qr(junction.split_left(self.factors[k]))
+        self.factors[k] = junction.join_left(Q)
+        right = xp.matmul(R, junction.split_right(self.factors[k + 1]))
+        self.factors[k + 1] = junction.join_right(right)
+        self.centre = k + 1
+
+    def _shift_left(self) -> None:
+        k = self.centre - 1
+        junction, xp = self._junction(k), namespace_of(self.factors[k])
+        # If Y^T = Q R then Y = R^T Q^T, and the rows of Q^T are orthonormal, complex or not.
+        right = junction.split_right(self.factors[k + 1])
+        Q, R = map(xp.matrix_transpose, xp.linalg.qr(xp.matrix_transpose(right)))
+        self.factors[k + 1] = junction.join_right(Q)
+        left = xp.matmul(junction.split_left(self.factors[k]), R)
+        self.factors[k] = junction.join_left(left)
+        self.centre = k
+
+    def _position(self, split: int) -> int:
+        return next(k for k, (i, j) in enumerate(pairwise(self.ends)) if i < split < j)
+
+    def _pattern(self, k: int) -> Pattern:
+        return reduce(matmul, self.chain[self.ends[k] : self.ends[k + 1]])
+
+    def _junction(self, k: int) -> Junction:
+        return Junction(self._pattern(k), self._pattern(k + 1))

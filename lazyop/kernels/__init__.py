@@ -1,0 +1,1 @@
+"""The only inner loops of the library, and the choice among them."""

@@ -1,0 +1,294 @@
+"""All that the library knows of array namespaces, devices and dtypes.
+
+Everything else asks this module which namespace an array belongs to, what its dtype is in NumPy's
+terms, and how to move it. Nothing here knows of operators.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import numbers
+from functools import lru_cache
+from typing import Any
+
+import array_api_compat
+import array_api_compat.numpy as numpy_namespace
+import numpy as np
+import numpy.typing as npt
+
+#: An array of any namespace, and a namespace itself. Neither has a common static type.
+Array = Any
+Namespace = Any
+
+#: The importable module of each namespace that can be named, and what to install for it.
+_MODULES = {
+    "numpy": ("numpy", "numpy"),
+    "cupy": ("cupy", "lazyop[cuda13] (or lazyop[cuda12])"),
+    "torch": ("torch", "torch"),
+    "jax": ("jax.numpy", "jax"),
+    "array_api_strict": ("array_api_strict", "array-api-strict"),
+    "dask": ("dask.array", "dask"),
+}
+
+
+def is_array(x: object) -> bool:
+    """Whether ``x`` is an array of a namespace that follows the array API standard."""
+    return isinstance(x, np.ndarray) or (
+        not isinstance(x, np.generic) and bool(array_api_compat.is_array_api_obj(x))
+    )
+
+
+def namespace_of(x: Array) -> Namespace:
+    """Return the namespace of one array, wrapped by array-api-compat."""
+    if isinstance(x, np.ndarray):
+        return numpy_namespace
+    return array_api_compat.array_namespace(x)
+
+
+def device_of(x: Array) -> Any:
+    """Return the device of one array, None where its namespace has no such notion."""
+    return None if isinstance(x, np.ndarray) else array_api_compat.device(x)
+
+
+def name_of(xp: Namespace) -> str:
+    """Name a namespace as a person would: ``numpy``, ``cupy``, ``torch``, ``jax``."""
+    name: str = xp.__name__.removeprefix("array_api_compat.")
+    return {"jax.numpy": "jax", "dask.array": "dask"}.get(name, name)
+
+
+def describe(x: Array) -> str:
+    """Name the namespace of an array, and the device where there is more than one."""
+    device = device_of(x)
+    name = name_of(namespace_of(x))
+    return name if device is None or str(device) == "cpu" else f"{name} on {device}"
+
+
+def share_home(x: Array, y: Array) -> bool:
+    """Whether two arrays live in one namespace and on one device."""
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
+    if namespace_of(x) is not namespace_of(y):
+        return False
+    devices = device_of(x), device_of(y)
+    return None in devices or devices[0] == devices[1]
+
+
+@lru_cache(maxsize=256)
+def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        return np.dtype(str(dtype).rpartition(".")[2])
+    except TypeError:
+        raise TypeError(f"{dtype} has no counterpart among NumPy's dtypes") from None
+
+
+def dtype_of(x: Array) -> np.dtype[Any]:
+    """Return the dtype of an array of any namespace as a NumPy dtype."""
+    dtype = x.dtype
+    return dtype if isinstance(dtype, np.dtype) else _numpy_dtype(dtype)
+
+
+def native_dtype(xp: Namespace, dtype: npt.DTypeLike) -> Any:
+    """Return the dtype of a namespace that stands for a NumPy dtype."""
+    name = np.dtype(dtype).name
+    try:
+        return getattr(xp, name)
+    except AttributeError:
+        raise TypeError(f"{name_of(xp)} has no dtype {name}") from None
+
+
+def real_counterpart(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of the real part: float64 for complex128; real dtypes are their own."""
+    return np.empty(0, dtype).real.dtype
+
+
+def is_complex(x: Array) -> bool:
+    """Whether the entries of an array are complex numbers."""
+    return dtype_of(x).kind == "c"
+
+
+def conj(x: Array) -> Array:
+    """Return the complex conjugate; a real array comes back as it is, without a copy."""
+    return namespace_of(x).conj(x) if is_complex(x) else x
+
+
+def cast(x: Array, dtype: npt.DTypeLike) -> Array:
+    """Return ``x`` in another dtype; the array itself where it has that dtype already."""
+    if dtype_of(x) == dtype:
+        return x
+    xp = namespace_of(x)
+    return xp.astype(x, native_dtype(xp, dtype))
+
+
+def unify_kinds(x: Array, y: Array) -> tuple[Array, Array]:
+    """Bring integers to floats where the two are mixed, which the standard leaves undefined."""
+    if isinstance(x, np.ndarray) or (dtype_of(x).kind in "iu") == (dtype_of(y).kind in "iu"):
+        return x, y
+    dtype = np.result_type(dtype_of(x), dtype_of(y))
+    return cast(x, dtype), cast(y, dtype)
+
+
+def is_scalar(x: object) -> bool:
+    """Whether ``x`` is a number: a Python or NumPy scalar or an array without dimensions."""
+    if isinstance(x, numbers.Number | np.number | np.bool_):
+        return True
+    return is_array(x) and getattr(x, "ndim", None) == 0
+
+
+def as_scalar(x: Any) -> tuple[complex, Any]:
+    """Return a finite scalar as a Python number, and what it promotes dtypes by.
+
+    The second value is what to hand to `result_type`: the number itself where it is a Python
+    scalar, which does not widen a dtype of its kind, and the scalar's own dtype otherwise.
+    """
+    value = to_numpy(x).item() if is_array(x) else x.item() if isinstance(x, np.generic) else x
+    number: complex
+    if isinstance(value, numbers.Integral):
+        number = int(value)
+    elif isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
+        number = complex(value)
+    else:
+        number = float(value)
+    if not (math.isfinite(number.real) and math.isfinite(number.imag)):
+        raise ValueError(f"a coefficient must be finite, got {x!r}")
+    return number, dtype_of(x) if hasattr(x, "dtype") else number
+
+
+def result_type(*items: Any) -> np.dtype[Any]:
+    """`numpy.result_type`, but an integer dtype widens for a Python integer it can't hold."""
+    if all(np.dtype(i).kind in "iu" for i in items if not isinstance(i, int | float | complex)):
+        items = tuple(
+            np.min_scalar_type(-abs(i)) if type(i) is int and abs(i) > 127 else i for i in items
+        )
+    return np.result_type(*items)
+
+
+def as_array(x: Any, what: str) -> Array:
+    """Return ``x`` as a numeric array: arrays as they are, anything else through NumPy.
+
+    Parameters
+    ----------
+    x : array or array_like
+        What the caller passed.
+    what : str
+        How to call it in an error.
+    """
+    if is_array(x):
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError(f"{what} is a masked array; fill it first, e.g. with .filled(0)")
+        array = np.asarray(x) if isinstance(x, np.ndarray) else x
+    else:
+        try:
+            array = np.asarray(x)
+        except ValueError as error:
+            raise TypeError(f"{what} is not an array: {error}") from None
+    if dtype_of(array).kind not in "biufc":
+        raise TypeError(
+            f"{what} must be an array of numbers, got {type(x).__name__} of dtype {array.dtype}"
+        )
+    return array
+
+
+def as_data(x: Any, what: str, ndim: int) -> Array:
+    """Return ``x`` as the data of an operator: numeric, of that many dimensions, read-only.
+
+    NumPy data is held as a read-only view, never as a copy; booleans become integers.
+    """
+    array = as_array(x, what)
+    if array.ndim != ndim:
+        raise ValueError(f"{what} must have {ndim} dimension(s), got shape {tuple(array.shape)}")
+    if dtype_of(array).kind == "b":
+        array = cast(array, np.int64)
+    if isinstance(array, np.ndarray):
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def as_index(x: Any, what: str, size: int) -> Array:
+    """Return a one-dimensional integer array of indices below ``size``, negative ones wrapped."""
+    index = as_array(x, what)
+    if index.size == 0:
+        index = cast(index, np.int64)
+    if dtype_of(index).kind not in "iu":
+        raise TypeError(f"{what} must be integers, got dtype {index.dtype}")
+    if index.ndim != 1:
+        raise ValueError(f"{what} must be one-dimensional, got shape {tuple(index.shape)}")
+    xp = namespace_of(index)
+    index = cast(index, np.int64)
+    if bool(xp.any((index < -size) | (index >= size))):
+        bad = int(index[int(xp.argmax(xp.astype((index < -size) | (index >= size), xp.int8)))])
+        raise IndexError(f"index {bad} in {what} is out of range for size {size}")
+    if bool(xp.any(index < 0)):
+        index = xp.where(index < 0, index + size, index)
+    return as_data(index, what, ndim=1)
+
+
+def to_numpy(x: Array) -> npt.NDArray[Any]:
+    """Copy an array of any namespace and device to NumPy; NumPy arrays come back as they are."""
+    if isinstance(x, np.ndarray):
+        return x
+    if hasattr(x, "detach"):  # PyTorch refuses arrays with gradients or on a GPU
+        return np.asarray(x.detach().cpu().resolve_conj().numpy())
+    if hasattr(x, "get"):  # CuPy converts by this method alone
+        return np.asarray(x.get())
+    return np.asarray(x)
+
+
+def resolve(target: Any) -> tuple[Namespace, Any]:
+    """Return the namespace and the device (or None) that the caller means by ``target``.
+
+    ``target`` is a name ("numpy", "cupy", "torch", "jax", "array_api_strict", "dask"), an array
+    namespace, or a device object.
+    """
+    if isinstance(target, str):
+        return _import(target), None
+    if hasattr(target, "__name__") and hasattr(target, "asarray"):
+        return namespace_of(target.asarray([0.0])), None
+    root = type(target).__module__.partition(".")[0].removesuffix("lib")
+    if root in _MODULES:
+        return _import(root), target
+    raise TypeError(
+        f"expected a namespace ({', '.join(map(repr, _MODULES))}, or its module) or a device, "
+        f"got {target!r}"
+    )
+
+
+def _import(name: str) -> Namespace:
+    if name not in _MODULES:
+        raise ValueError(f"unknown namespace {name!r}; known are {', '.join(_MODULES)}")
+    module, requirement = _MODULES[name]
+    try:
+        return namespace_of(importlib.import_module(module).asarray([0.0]))
+    except ImportError as error:
+        raise ImportError(
+            f"{name} is not installed, or does not load here ({error}); "
+            f"it comes with: pip install {requirement}"
+        ) from error
+
+
+def move(x: Array, xp: Namespace, device: Any, dtype: npt.DTypeLike) -> Array:
+    """Return ``x`` in another namespace, device and dtype; itself where nothing changes."""
+    if namespace_of(x) is xp and (device is None or device_of(x) == device):
+        return cast(x, dtype)
+    wanted = native_dtype(xp, dtype)
+    source = x if namespace_of(x) is xp else to_numpy(x)
+    where = {} if device is None else {"device": device}
+    moved = xp.asarray(source, dtype=wanted, copy=True, **where)
+    if dtype_of(moved) != dtype:
+        raise TypeError(
+            f"{name_of(xp)} gave {moved.dtype} where {np.dtype(dtype)} was asked for; "
+            "for JAX, enable 64-bit numbers or ask for a narrower dtype"
+        )
+    return moved
+
+
+def like(x: Array, reference: Array) -> Array:
+    """Return the NumPy array ``x`` where ``reference`` lives (for small index and unit data)."""
+    return move(x, namespace_of(reference), device_of(reference), dtype_of(x))
+
+
+def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, reference: Array) -> Array:
+    """Return zeros where ``reference`` lives."""
+    xp = namespace_of(reference)
+    return xp.zeros(shape, dtype=native_dtype(xp, dtype), device=device_of(reference))

@@ -1,0 +1,454 @@
+"""LazyOperator: the contract with SciPy, the checks at the door, and the one way to the kernels.
+
+``A @ x`` checks shape, namespace and dtype once, makes a matrix of columns of the argument, and
+calls ``A._apply``; composites call their operands' ``_apply`` directly. What operators do with
+each other (sums, products, the normal form) lives in `lazyop.algebra`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator as operators
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from lazyop import display
+from lazyop.aslazy import aslazy, is_operator
+from lazyop.conversion import Conversion
+from lazyop.cost import Cost
+from lazyop.door import Door
+from lazyop.kernels.plan import Plan, Step
+from lazyop.namespaces import (
+    Array,
+    Namespace,
+    as_array,
+    cast,
+    conj,
+    dtype_of,
+    is_array,
+    is_scalar,
+    like,
+    namespace_of,
+    resolve,
+    to_numpy,
+    zeros,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: How many columns of the identity a dense computation applies an operator to at a time.
+_BLOCK_COLUMNS = 256
+
+
+class LazyOperator(Door):
+    """A matrix that is known by its products, and held as what it is made of.
+
+    A subclass of `scipy.sparse.linalg.LinearOperator` that is immutable, has a dtype, takes and
+    returns arrays of any namespace of the array API standard, and whose algebra yields operators
+    of this library. To write one, keep the constructor's arguments as attributes of the same
+    names, list them in ``_fields``, call ``super().__init__(dtype, shape)`` last, and define
+
+    - ``_apply(X)``: the product with a matrix of columns ``(n, k)``, k >= 1, n >= 1;
+    - ``_adjoint()``: the adjoint, as an operator;
+    - ``_transpose()`` or ``_conj()``, only where complex data have a cheaper way than the
+      adjoint of a conjugate.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The dtype of the matrix; one of numbers, and never None.
+    shape : tuple of int
+        ``(m, n)``.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(m, n)``.
+    dtype : numpy.dtype
+        The dtype of the matrix.
+    """
+
+    # What subclasses define -----------------------------------------------------------------
+
+    def _adjoint(self) -> LazyOperator:
+        raise NotImplementedError(f"{type(self).__name__} does not define _adjoint")
+
+    def _transpose(self) -> LazyOperator:
+        return self.adjoint().conj()
+
+    def _conj(self) -> LazyOperator:
+        from lazyop.algebra.composite import Conjugate
+
+        return Conjugate(self)
+
+    def _apply_stack(self, S: Array) -> Array:
+        """Return the products with a stack of matrices ``(l, n, k)``."""
+        xp = namespace_of(S)
+        depth, n, k = S.shape
+        columns = xp.reshape(xp.permute_dims(S, (1, 0, 2)), (n, depth * k))
+        Y = xp.reshape(self._apply(columns), (self.shape[0], depth, k))
+        return xp.permute_dims(Y, (1, 0, 2))
+
+    def _times(self, other: LazyOperator) -> LazyOperator | None:
+        """Return ``self @ other`` as one cheaper operator, or None where there is no such."""
+        return None
+
+    def _times_left(self, other: LazyOperator) -> LazyOperator | None:
+        """Return ``other @ self`` as one cheaper operator; asked after ``other._times``."""
+        return None
+
+    def _plus(self, other: LazyOperator) -> LazyOperator | None:
+        """Return ``self + other`` as one cheaper operator, or None where there is no such."""
+        return None
+
+    def _flops(self) -> int:
+        """Count the real flops of a product with one column."""
+        return self._flops_per_entry() * self.shape[0] * self.shape[1]
+
+    def _flops_per_entry(self) -> int:
+        return 8 if self.dtype.kind == "c" else 2
+
+    def _steps(self, columns: int) -> Iterator[Step]:
+        yield Step(repr(self), "apply", self._flops() * columns)
+
+    def _diagonal(self, reference: Array) -> Array:
+        """Return the diagonal, made where ``reference`` lives."""
+        m, n = self.shape
+        xp = namespace_of(reference)
+        parts = [zeros((0,), self.dtype, reference)]
+        for start in range(0, min(m, n), _BLOCK_COLUMNS):
+            stop = min(start + _BLOCK_COLUMNS, m, n)
+            block = self._run(_unit_columns(n, start, stop, self.dtype, reference))
+            parts.append(xp.linalg.diagonal(block[start:stop, :]))
+        return xp.concat(parts)
+
+    def _tosparse(self) -> csr_array:
+        return csr_array(to_numpy(self.toarray()))
+
+    def _converted(self, conversion: Conversion) -> LazyOperator:
+        """Return this operator with its fields converted."""
+        old = self._field_values()
+        new = {
+            name: conversion.value(value, index=name in self._index_fields)
+            for name, value in old.items()
+        }
+        return self if all(new[name] is old[name] for name in old) else self._rebuild(**new)
+
+    # Where the data live --------------------------------------------------------------------
+
+    def _reference(self) -> Array:
+        return np.empty(0) if self._anchor is None else self._anchor
+
+    @property
+    def namespace(self) -> Namespace | None:
+        """The array namespace of the data held; None where there are none."""
+        return None if self._anchor is None else namespace_of(self._anchor)
+
+    def to(self, target: Any, dtype: npt.DTypeLike | None = None) -> LazyOperator:
+        """Return the same operator with its data in another namespace or device.
+
+        Parameters
+        ----------
+        target : str, namespace or device
+            ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, ``"array_api_strict"``, an array
+            namespace, or a device object of one of these.
+        dtype : dtype, optional
+            The precision on arrival, as in `astype`.
+
+        Returns
+        -------
+        LazyOperator
+            This operator itself where nothing changes. Parts that occur more than once in the
+            expression move once.
+
+        Raises
+        ------
+        ImportError
+            If the namespace is not installed; the message says what to install.
+        TypeError
+            If an operand can't leave NumPy, or the dtype would lose something.
+        """
+        xp, device = resolve(target)
+        return self._convert(xp, device, dtype)
+
+    def astype(self, dtype: npt.DTypeLike) -> LazyOperator:
+        """Return the same operator in another precision.
+
+        Real factors of a complex operator stay real. A conversion that would lose the imaginary
+        part, or the fractions, raises TypeError.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.Identity(3).astype("float32").dtype
+        dtype('float32')
+        """
+        return self._convert(None, None, np.dtype(dtype))
+
+    def _convert(self, xp: Any, device: Any, dtype: npt.DTypeLike | None) -> LazyOperator:
+        return Conversion(self, xp, device, dtype).operator(self)
+
+    def dot(self, x: Any) -> Any:
+        """Multiply from the left: operators compose, scalars scale, arrays are applied to."""
+        if is_scalar(x):
+            return self._scaled(x)
+        if is_operator(x):
+            from lazyop.algebra.normal_form import multiply
+
+            return multiply(self, aslazy(x))
+        return self._product(x if is_array(x) else as_array(x, "the argument"))
+
+    def rdot(self, x: Any) -> Any:
+        """Multiply from the right: ``x @ self``."""
+        if is_scalar(x):
+            return self._scaled(x)
+        if is_operator(x):
+            from lazyop.algebra.normal_form import multiply
+
+            return multiply(aslazy(x), self)
+        return self._product_left(x if is_array(x) else as_array(x, "the argument"))
+
+    _rdot = rdot
+
+    def __call__(self, x: Any) -> Any:
+        """Multiply, as ``self @ x``."""
+        return self @ x
+
+    def __matmul__(self, other: Any) -> Any:
+        if type(other) is np.ndarray and other.ndim:
+            return self._product(other)
+        if is_scalar(other):
+            raise ValueError("Scalar operands are not allowed, use '*' instead")
+        return self.dot(other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        if is_scalar(other):
+            raise ValueError("Scalar operands are not allowed, use '*' instead")
+        return self.rdot(other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.dot(other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.rdot(other)
+
+    def _scaled(self, scalar: Any) -> LazyOperator:
+        from lazyop.algebra.normal_form import scale
+
+        return scale(scalar, self)
+
+    def __truediv__(self, other: Any) -> LazyOperator:
+        if not is_scalar(other):
+            raise TypeError(f"an operator can be divided by a scalar only, not by {other!r}")
+        from lazyop.algebra.normal_form import divide
+
+        return divide(self, other)
+
+    def __neg__(self) -> LazyOperator:
+        return self._scaled(-1)
+
+    def __add__(self, other: Any) -> LazyOperator:
+        if is_scalar(other):
+            return self._add_scalar(other)
+        from lazyop.algebra.normal_form import add
+
+        return add(self, aslazy(other))
+
+    def __radd__(self, other: Any) -> LazyOperator:
+        if is_scalar(other):
+            return self._add_scalar(other)
+        from lazyop.algebra.normal_form import add
+
+        return add(aslazy(other), self)
+
+    def _add_scalar(self, other: Any) -> LazyOperator:
+        if other == 0:  # what `sum` starts from
+            return self
+        raise TypeError(
+            f"a scalar can't be added to an operator; add {other} * lo.Identity(n), "
+            "or an operator whose entries are all equal"
+        )
+
+    def __sub__(self, other: Any) -> LazyOperator:
+        return self + (-other if is_scalar(other) else -aslazy(other))
+
+    def __rsub__(self, other: Any) -> LazyOperator:
+        return (-self).__add__(other)
+
+    def __pow__(self, exponent: Any) -> LazyOperator:
+        from lazyop.algebra.normal_form import power
+
+        return power(self, exponent)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Restrict by slices, integer arrays or boolean masks; integers give arrays."""
+        from lazyop.algebra.restriction import restrict
+
+        return restrict(self, key)
+
+    __iter__ = None  # an operator is no sequence of its rows
+
+    # Adjoint, transpose, conjugate ----------------------------------------------------------
+
+    def adjoint(self) -> LazyOperator:
+        """Return the adjoint (the conjugate transpose), as an operator made from the parts."""
+        return self._linked("adjoint", self._adjoint)
+
+    def transpose(self) -> LazyOperator:
+        """Return the transpose, as an operator made from the parts."""
+        if self.dtype.kind != "c":
+            return self.adjoint()
+        return self._linked("transpose", self._transpose)
+
+    def _linked(self, kind: str, make: Callable[[], LazyOperator]) -> LazyOperator:
+        """Return the adjoint or transpose, made once; its own one is this operator again.
+
+        The way back is a weak reference, so that no cycle keeps an operator alive.
+        """
+        links = self.__dict__
+        back = links.get("_source_of_" + kind)
+        source = None if back is None else back()
+        if source is not None:
+            return source
+        made: LazyOperator | None = links.get("_made_" + kind)
+        if made is None:
+            made = make()
+            if made is self:
+                return self
+            links["_made_" + kind] = made
+            made.__dict__.setdefault("_source_of_" + kind, weakref.ref(self))
+        return made
+
+    def _source(self) -> tuple[LazyOperator, str] | None:
+        """Return the operator that this one is the adjoint or transpose of, while it lives."""
+        for kind in ("adjoint", "transpose"):
+            back = self.__dict__.get("_source_of_" + kind)
+            if back is not None and back() is not None:
+                return back(), kind
+        return None
+
+    def conj(self) -> LazyOperator:
+        """Return the complex conjugate; a real operator is its own."""
+        return self if self.dtype.kind != "c" else self._conj()
+
+    @property
+    def H(self) -> LazyOperator:
+        """The adjoint."""
+        return self.adjoint()
+
+    @property
+    def T(self) -> LazyOperator:
+        """The transpose."""
+        return self.transpose()
+
+    @property
+    def N(self) -> LazyOperator:
+        """The normal operator ``A.H @ A``."""
+        from lazyop.algebra.normal_form import multiply
+
+        return multiply(self.adjoint(), self)
+
+    # Dense and sparse -----------------------------------------------------------------------
+
+    def toarray(self) -> Array:
+        """Return the dense matrix, in the operator's namespace (NumPy where it holds no data)."""
+        reference = self._reference()
+        m, n = self.shape
+        if m < n:
+            xp = namespace_of(reference)
+            columns = self.adjoint()._run(_unit_columns(m, 0, m, self.dtype, reference))
+            return conj(xp.matrix_transpose(columns))
+        return self._run(_unit_columns(n, 0, n, self.dtype, reference))
+
+    def tosparse(self) -> csr_array:
+        """Return the matrix as a SciPy CSR array."""
+        return csr_array(self._tosparse(), dtype=self.dtype)
+
+    def diagonal(self) -> Array:
+        """Return the main diagonal, ``min(m, n)`` entries, from structure where there is one."""
+        return cast(self._diagonal(self._reference()), self.dtype)
+
+    def trace(self) -> Any:
+        """Return the sum of the diagonal.
+
+        Raises
+        ------
+        ValueError
+            If the operator is not square.
+        """
+        if self.shape[0] != self.shape[1]:
+            raise ValueError(f"only a square operator has a trace, this one is {self.shape}")
+        diagonal = self.diagonal()
+        return namespace_of(diagonal).sum(diagonal)
+
+    # What it is -----------------------------------------------------------------------------
+
+    @property
+    def args(self) -> tuple[LazyOperator, ...]:
+        """The operands of a composite; empty for a leaf."""
+        return tuple(part for part, _ in self._parts() if isinstance(part, LazyOperator))
+
+    def _arrays(self) -> Iterator[tuple[Array, bool]]:
+        """Yield the arrays held, operands' included, each with whether it is index data."""
+        for part, is_index in self._parts():
+            if isinstance(part, LazyOperator):
+                yield from part._arrays()
+            else:
+                yield part, is_index
+
+    @property
+    def cost(self) -> Cost:
+        """Numbers held, real flops per column, and bytes held, as a `lazyop.Cost`."""
+        held = {_identity(x): (x, is_index) for x, is_index in self._arrays()}
+        parameters = sum(math.prod(x.shape) for x, is_index in held.values() if not is_index)
+        nbytes = sum(math.prod(x.shape) * dtype_of(x).itemsize for x, _ in held.values())
+        return Cost(parameters, self._flops(), nbytes)
+
+    def plan(self, columns: int = 1) -> Plan:
+        """Return how a product with that many columns runs: the kernel calls in their order.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> print(lo.LowRank([[1.0], [2.0]], [[3.0], [4.0]]).plan(1))
+        product with 1 column(s), 8 flops
+          matmul                    4  Dense(1x2, float64)
+          matmul                    4  Dense(2x1, float64)
+        """
+        count = operators.index(columns)
+        if count < 0:
+            raise ValueError(f"a product can't have {count} columns")
+        return Plan(count, tuple(self._steps(count)))
+
+    def __repr__(self) -> str:
+        return display.line(self)
+
+    def tree(self) -> str:
+        """Return the expression as an indented tree, cut where it is long."""
+        return display.tree(self)
+
+    def _details(self) -> str:
+        """What the one-line repr says beyond class, shape and dtype."""
+        return ""
+
+
+def _identity(x: Array) -> object:
+    """Return a key that is equal for arrays over the same memory."""
+    if isinstance(x, np.ndarray):
+        return np.lib.array_utils.byte_bounds(x), x.dtype
+    return id(x)
+
+
+def _unit_columns(n: int, start: int, stop: int, dtype: Any, reference: Array) -> Array:
+    """Return columns ``start`` to ``stop`` of the identity, where ``reference`` lives."""
+    return like(np.eye(n, stop - start, k=-start, dtype=dtype), reference)
+
+
+@aslazy.register
+def _(obj: LazyOperator) -> LazyOperator:
+    return obj

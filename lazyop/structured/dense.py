@@ -1,0 +1,66 @@
+"""A dense matrix as an operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from lazyop.algebra.composite import Conjugate
+from lazyop.algebra.restriction import Extension, Restriction
+from lazyop.aslazy import aslazy
+from lazyop.kernels.plan import Step
+from lazyop.namespaces import Array, as_data, dtype_of, namespace_of, to_numpy, unify_kinds
+from lazyop.operator import LazyOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Dense(LazyOperator):
+    """Dense matrix, held without a copy."""
+
+    _fields = ("values",)
+
+    def __init__(self, values: Any) -> None:
+        self.values = as_data(values, "a dense matrix", ndim=2)
+        super().__init__(dtype_of(self.values), self.values.shape)
+
+    def _apply(self, X: Array) -> Array:
+        if isinstance(X, np.ndarray):
+            return self.values @ X
+        values, X = unify_kinds(self.values, X)
+        return namespace_of(X).matmul(values, X)
+
+    def _apply_stack(self, S: Array) -> Array:
+        return self._apply(S)  # a matrix product broadcasts over a stack
+
+    def _adjoint(self) -> LazyOperator:
+        transpose = self._transpose()
+        return Conjugate(transpose) if self.dtype.kind == "c" else transpose
+
+    def _transpose(self) -> LazyOperator:
+        return Dense(namespace_of(self.values).matrix_transpose(self.values))
+
+    def _times(self, other: LazyOperator) -> LazyOperator | None:
+        if isinstance(other, Extension) and other.bounds is not None:
+            return Dense(self.values[:, slice(*other.bounds)])
+        return None
+
+    def _times_left(self, other: LazyOperator) -> LazyOperator | None:
+        if isinstance(other, Restriction) and other.bounds is not None:
+            return Dense(self.values[slice(*other.bounds), :])
+        return None
+
+    def _diagonal(self, reference: Array) -> Array:
+        return namespace_of(self.values).linalg.diagonal(self.values)
+
+    def _tosparse(self) -> csr_array:
+        return csr_array(to_numpy(self.values))
+
+    def _steps(self, columns: int) -> Iterator[Step]:
+        yield Step(repr(self), "matmul", self._flops() * columns)
+
+
+aslazy.register(np.ndarray, Dense)

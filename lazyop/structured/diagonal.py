@@ -1,0 +1,82 @@
+"""Diagonal matrices."""
+
+from __future__ import annotations
+
+import operator as operators
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from lazyop.namespaces import (
+    Array,
+    as_data,
+    conj,
+    dtype_of,
+    share_home,
+    to_numpy,
+    unify_kinds,
+)
+from lazyop.operator import LazyOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Diagonal(LazyOperator):
+    """Diagonal matrix, ``(A x)[i] = d[i] x[i]`` and ``(A^H y)[i] = conj(d[i]) y[i]``.
+
+    Parameters
+    ----------
+    d : array_like, shape (n,)
+        The diagonal.
+
+    Examples
+    --------
+    >>> import lazyop as lo
+    >>> lo.Diagonal([1.0, 2.0]) @ [3.0, 4.0]
+    array([3., 8.])
+    """
+
+    _fields = ("d",)
+
+    def __init__(self, d: Any) -> None:
+        self.d = as_data(d, "a diagonal", ndim=1)
+        n = self.d.shape[0]
+        super().__init__(dtype_of(self.d), (n, n))
+
+    def _apply(self, X: Array) -> Array:
+        d, X = unify_kinds(self.d, X)
+        return d[:, None] * X
+
+    def _adjoint(self) -> LazyOperator:
+        return self.conj()
+
+    def _transpose(self) -> LazyOperator:
+        return self
+
+    def _conj(self) -> LazyOperator:
+        return Diagonal(conj(self.d))
+
+    def _times(self, other: LazyOperator) -> LazyOperator | None:
+        return self._combined(operators.mul, other)
+
+    def _plus(self, other: LazyOperator) -> LazyOperator | None:
+        return self._combined(operators.add, other)
+
+    def _combined(
+        self, combine: Callable[[Array, Array], Array], other: LazyOperator
+    ) -> LazyOperator | None:
+        if not isinstance(other, Diagonal) or not share_home(self.d, other.d):
+            return None
+        return Diagonal(combine(*unify_kinds(self.d, other.d)))
+
+    def _diagonal(self, reference: Array) -> Array:
+        return self.d
+
+    def _tosparse(self) -> csr_array:
+        n = self.d.shape[0]
+        return csr_array((to_numpy(self.d), np.arange(n), np.arange(n + 1)), shape=self.shape)
+
+    def _flops(self) -> int:
+        return self.shape[0] * self._flops_per_entry()
