@@ -288,6 +288,13 @@ def like(x: Array, reference: Array) -> Array:
     return move(x, namespace_of(reference), device_of(reference), dtype_of(x))
 
 
+def take_rows(x: Array, index: Array) -> Array:
+    """Return the rows of ``x`` that an index array of the same namespace picks."""
+    if isinstance(x, np.ndarray):
+        return x.take(index, axis=0)
+    return namespace_of(x).take(x, index, axis=0)
+
+
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, reference: Array) -> Array:
     """Return zeros where ``reference`` lives."""
     xp = namespace_of(reference)

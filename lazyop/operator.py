@@ -311,9 +311,8 @@ class LazyOperator(Door):
         The way back is a weak reference, so that no cycle keeps an operator alive.
         """
         links = self.__dict__
-        back = links.get("_source_of_" + kind)
-        source = None if back is None else back()
-        if source is not None:
+        back: weakref.ref[LazyOperator] | None = links.get("_source_of_" + kind)
+        if back is not None and (source := back()) is not None:
             return source
         made: LazyOperator | None = links.get("_made_" + kind)
         if made is None:

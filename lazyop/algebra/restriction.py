@@ -17,7 +17,7 @@ from lazyop.namespaces import (
     dtype_of,
     is_array,
     like,
-    namespace_of,
+    take_rows,
     to_numpy,
 )
 from lazyop.operator import LazyOperator
@@ -81,7 +81,7 @@ class Restriction(_Selection):
     def _apply(self, X: Array) -> Array:
         if self.bounds is not None:
             return X[slice(*self.bounds), ...]
-        return namespace_of(X).take(X, self.index, axis=0)
+        return take_rows(X, self.index)
 
     def _adjoint(self) -> LazyOperator:
         return self._swapped(Extension)
@@ -219,4 +219,4 @@ def _pick(x: Array, where: slice | npt.NDArray[np.int64]) -> Array:
     """Index a vector by a slice or an array, as the array API standard can."""
     if isinstance(where, slice):
         return x[where]
-    return namespace_of(x).take(x, like(where, x))
+    return take_rows(x, like(where, x))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.namespaces import Array, dtype_of, namespace_of, unify_kinds, zeros
+from lazyop.namespaces import Array, dtype_of, namespace_of, take_rows, unify_kinds, zeros
 
 
 def kronecker_sparse_elementwise(values: Array, x: Array) -> Array:
@@ -90,5 +90,5 @@ def scatter_add(x: Array, pairs: list[tuple[Array, Array]], place: Array) -> Arr
     zero = zeros((1, x.shape[1]), dtype_of(x), x)
     for first, second in pairs:
         padded = xp.concat([x, zero], axis=0)
-        x = xp.take(padded, first, axis=0) + xp.take(padded, second, axis=0)
-    return xp.take(xp.concat([x, zero], axis=0), place, axis=0)
+        x = take_rows(padded, first) + take_rows(padded, second)
+    return take_rows(xp.concat([x, zero], axis=0), place)

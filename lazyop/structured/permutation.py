@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.restriction import Restriction, make_restriction
-from lazyop.namespaces import Array, as_array, as_index, like, namespace_of, share_home, to_numpy
+from lazyop.namespaces import Array, as_array, as_index, like, share_home, take_rows, to_numpy
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Permutation(LazyOperator):
         super().__init__(dtype, (size, size))
 
     def _apply(self, X: Array) -> Array:
-        return namespace_of(X).take(X, self.p, axis=0)
+        return take_rows(X, self.p)
 
     def _adjoint(self) -> LazyOperator:
         return Permutation(like(np.argsort(to_numpy(self.p)), self.p), self.dtype)
