@@ -40,11 +40,13 @@ class Conversion:
         self, root: LazyOperator, xp: Namespace | None, device: Any, dtype: npt.DTypeLike | None
     ) -> None:
         self.xp, self.device = xp, device
-        self.dtype = None if dtype in (None, root.dtype) else np.dtype(dtype)
+        # `in` would compare by ==, and NumPy takes None for float64
+        self.dtype = None if dtype is None or dtype == root.dtype else np.dtype(dtype)
         if self.dtype is not None:
             _check_lossless(root.dtype, self.dtype)
         self.keeps_real = root.dtype.kind == "c"
         self._operators: dict[int, tuple[LazyOperator, LazyOperator]] = {}
+        self._begun: set[int] = set()
         self._arrays: dict[tuple[int, bool], tuple[Array, Array]] = {}
 
     def target(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -68,8 +70,10 @@ class Conversion:
     def operator(self, op: LazyOperator) -> LazyOperator:
         """Convert one operator, or recall what it became; an adjoint follows its source."""
         if id(op) not in self._operators:
+            self._begun.add(id(op))
             source = op._source()
-            if source is None:
+            # A is the adjoint of conj(A.T), whose operand is the transpose of A.
+            if source is None or id(source[0]) in self._begun - self._operators.keys():
                 made = op._converted(self)
             else:
                 made = getattr(self.operator(source[0]), source[1])()

@@ -13,15 +13,16 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lazyop.algebra.composite import Conjugate, Power, Product, Scaled, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.butterfly.operator import Butterfly, KroneckerSparse
-from lazyop.namespaces import is_array, to_numpy
+from lazyop.namespaces import is_array
 from lazyop.operator import LazyOperator
 from lazyop.structured.block import Block
 from lazyop.structured.block_diagonal import BlockDiagonal
@@ -77,7 +78,7 @@ def save(path: str | os.PathLike[str], A: LazyOperator) -> None:
     if not isinstance(A, LazyOperator):
         raise TypeError(f"expected a lazyop operator, got {type(A).__name__}; see lo.aslazy")
     writer = _Writer()
-    root = writer.add(A)
+    root = writer.add(A.to("numpy"))
     header = {"version": FORMAT_VERSION, "root": root, "operators": writer.operators}
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     _write_whole(Path(path), {_HEADER: text, **writer.arrays})
@@ -124,19 +125,25 @@ def load(path: str | os.PathLike[str]) -> LazyOperator:
     ValueError
         If it is not a lazyop file, is damaged, or was written by a newer version.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or _HEADER not in file.files:
-                raise ValueError("it is no lazyop file")
-            header = json.loads(bytes(file[_HEADER]))
-            arrays = {name: file[name] for name in file.files if name != _HEADER}
-        return _Reader(header, arrays).root()
-    except FileNotFoundError:
-        raise
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError) as error:
-        raise ValueError(f"can't load an operator from {os.fspath(path)!r}: {error}") from error
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"can't load {os.fspath(path)!r}, it is damaged: {error}") from error
+    with open(path, "rb") as file:
+        try:
+            return _read(file)
+        except ValueError as error:
+            raise ValueError(f"can't load an operator from {os.fspath(path)!r}: {error}") from error
+        except Exception as error:  # whatever readers of zip, NumPy and JSON make of wrong bytes
+            raise ValueError(f"can't load {os.fspath(path)!r}, it is damaged: {error!r}") from error
+
+
+def _read(file: IO[bytes]) -> LazyOperator:
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no lazyop file, or only a part of one")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as entries:
+        if _HEADER not in entries.files:
+            raise ValueError("it is no lazyop file")
+        header = json.loads(bytes(entries[_HEADER]))
+        arrays = {name: entries[name] for name in entries.files if name != _HEADER}
+    return _Reader(header, arrays).root()
 
 
 class _Writer:
@@ -145,7 +152,7 @@ class _Writer:
     def __init__(self) -> None:
         self.operators: list[dict[str, Any]] = []
         self.arrays: dict[str, Any] = {}
-        self._seen: dict[int, tuple[Any, int]] = {}
+        self._seen: dict[object, tuple[Any, int]] = {}
 
     def add(self, op: LazyOperator) -> int:
         """Describe an operator and its operands, and return its place in the list."""
@@ -171,11 +178,18 @@ class _Writer:
             return {"complex": [x.real, x.imag]}
         return x
 
-    def _array(self, x: Any) -> str:
-        if id(x) not in self._seen:
-            self._seen[id(x)] = x, len(self.arrays)
-            self.arrays[f"array{len(self.arrays)}"] = to_numpy(x)
-        return f"array{self._seen[id(x)][1]}"
+    def _array(self, x: npt.NDArray[Any]) -> tuple[str, list[int]]:
+        """Keep an array, and return its name and the order of axes that makes it ``x``.
+
+        All transposes of an array, as adjoints hold them, are one entry.
+        """
+        axes = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), x.shape[axis]))
+        kept = x.transpose(axes)
+        key = kept.__array_interface__["data"][0], kept.shape, kept.strides, kept.dtype
+        if key not in self._seen:
+            self._seen[key] = x, len(self.arrays)
+            self.arrays[f"array{len(self.arrays)}"] = kept
+        return f"array{self._seen[key][1]}", np.argsort(axes).tolist()
 
 
 class _Reader:
@@ -206,7 +220,8 @@ class _Reader:
         if kind == "operator":
             return self._operators[value]
         if kind == "array":
-            return self._arrays[value]
+            name, axes = value
+            return self._arrays[name].transpose(axes)
         if kind == "dtype":
             return np.dtype(value)
         if kind == "complex":

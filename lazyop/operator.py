@@ -308,7 +308,8 @@ class LazyOperator(Door):
     def _linked(self, kind: str, make: Callable[[], LazyOperator]) -> LazyOperator:
         """Return the adjoint or transpose, made once; its own one is this operator again.
 
-        The way back is a weak reference, so that no cycle keeps an operator alive.
+        The way back is a weak reference, and what keeps this operator alive, as a conjugate of
+        its adjoint does, is made anew each time, so that there is no cycle.
         """
         links = self.__dict__
         back: weakref.ref[LazyOperator] | None = links.get("_source_of_" + kind)
@@ -317,18 +318,17 @@ class LazyOperator(Door):
         made: LazyOperator | None = links.get("_made_" + kind)
         if made is None:
             made = make()
-            if made is self:
-                return self
-            links["_made_" + kind] = made
-            made.__dict__.setdefault("_source_of_" + kind, weakref.ref(self))
+            if not _keeps(made, self):
+                links["_made_" + kind] = made
+                made.__dict__.setdefault("_source_of_" + kind, weakref.ref(self))
         return made
 
     def _source(self) -> tuple[LazyOperator, str] | None:
         """Return the operator that this one is the adjoint or transpose of, while it lives."""
         for kind in ("adjoint", "transpose"):
             back = self.__dict__.get("_source_of_" + kind)
-            if back is not None and back() is not None:
-                return back(), kind
+            if back is not None and (source := back()) is not None:
+                return source, kind
         return None
 
     def conj(self) -> LazyOperator:
@@ -366,7 +366,9 @@ class LazyOperator(Door):
 
     def tosparse(self) -> csr_array:
         """Return the matrix as a SciPy CSR array."""
-        return csr_array(self._tosparse(), dtype=self.dtype)
+        matrix = csr_array(self._tosparse(), dtype=self.dtype)
+        held = matrix.data, matrix.indices, matrix.indptr
+        return matrix if all(x.flags.writeable for x in held) else matrix.copy()
 
     def diagonal(self) -> Array:
         """Return the main diagonal, ``min(m, n)`` entries, from structure where there is one."""
@@ -434,6 +436,22 @@ class LazyOperator(Door):
     def _details(self) -> str:
         """What the one-line repr says beyond class, shape and dtype."""
         return ""
+
+
+def _keeps(holder: LazyOperator, op: LazyOperator) -> bool:
+    """Whether one operator is another one, or keeps it alive as operand, adjoint or transpose."""
+    seen: set[int] = set()
+    waiting = [holder]
+    while waiting:
+        held = waiting.pop()
+        if held is op:
+            return True
+        if id(held) not in seen:
+            seen.add(id(held))
+            links = held.__dict__
+            made = (links.get("_made_adjoint"), links.get("_made_transpose"))
+            waiting += [*held.args, *(other for other in made if other is not None)]
+    return False
 
 
 def _identity(x: Array) -> object:

@@ -1,6 +1,5 @@
 """Random chains, and dense matrices of patterns and factors straight from their definition."""
 
-import math
 from functools import reduce
 
 import numpy as np
@@ -35,17 +34,33 @@ def random_values(chain, seed=0, dtype=float, uniform=False):
     return [values.astype(dtype) for values in real]
 
 
+OUTER = st.sampled_from([(1, 1), (1, 2), (2, 1), (2, 3)])
+
+
 @st.composite
-def chains(
-    draw, lengths=st.integers(1, 4), outer=st.sampled_from([(1, 1), (1, 2), (2, 1), (2, 3)])
-):
-    """Chainable chains, redundant or not, whose product need not be a full matrix."""
+def chains(draw, lengths=st.integers(1, 4)):
+    """Chainable chains, most of them redundant; the product need not be a full matrix."""
     length = draw(lengths)
     size = st.integers(1, 3)
-    rows = draw(st.lists(size, min_size=length, max_size=length))
-    cols = draw(st.lists(size, min_size=length, max_size=length))
+    rows, cols = (draw(st.lists(size, min_size=length, max_size=length)) for _ in range(2))
     ranks = draw(st.lists(st.integers(1, 3), min_size=length - 1, max_size=length - 1))
-    a, d = draw(outer)
+    return widened(Chain.from_sizes(rows, cols, ranks), *draw(OUTER))
+
+
+@st.composite
+def proper_chains(draw, lengths=st.integers(1, 5)):
+    """Chainable chains without redundant neighbours, so that they keep their length."""
+    length = draw(lengths)
+    size = st.sampled_from([2, 2, 3])
+    rows, cols = (draw(st.lists(size, min_size=length, max_size=length)) for _ in range(2))
+    ranks = draw(st.lists(st.integers(1, 2), min_size=length - 1, max_size=length - 1))
     chain = Chain.from_sizes(rows, cols, ranks)
-    assert math.prod(rows) == chain.shape[0]
+    while chain.redundant:
+        ranks[ranks.index(2)] = 1
+        chain = Chain.from_sizes(rows, cols, ranks)
+    return widened(chain, *draw(OUTER)) if length < 4 else chain
+
+
+def widened(chain, a, d):
+    """The chain whose products have `a d` independent blocks where those of `chain` have one."""
     return Chain((a * p.a, p.b, p.c, d * p.d) for p in chain)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lazyop.aslazy import aslazy
-from lazyop.namespaces import Array, as_scalar, conj, result_type
+from lazyop.namespaces import Array, as_scalar, cast, conj, result_type
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Sum(Composite):
 
 
 class Product(Composite):
-    """Product of operators, ``A x = A_1 (A_2 (... A_p x))`` and ``A^H y = A_p^H ... A_1^H y``.
+    """Product of operators, ``A x = A_1 (A_2 x)`` and ``A^H y = A_2^H (A_1^H y)`` for two.
 
     Parameters
     ----------
@@ -197,10 +197,10 @@ class Scaled(LazyOperator):
         return Scaled(self.coefficient.conjugate(), self.operand.conj(), self.dtype)
 
     def _diagonal(self, reference: Array) -> Array:
-        return self.coefficient * self.operand._diagonal(reference)
+        return self.coefficient * cast(self.operand._diagonal(reference), self.dtype)
 
     def _tosparse(self) -> csr_array:
-        return self.coefficient * self.operand.tosparse()
+        return self.coefficient * self.operand.tosparse().astype(self.dtype)
 
     def _flops(self) -> int:
         return self.operand._flops() + self.shape[0] * self._flops_per_entry()
@@ -213,7 +213,7 @@ class Scaled(LazyOperator):
 
 
 class Power(LazyOperator):
-    """Power of a square operator by repeated application, ``A x = B (B (... x))``."""
+    """Power of a square operator by repeated application, ``A x = B (B x)`` for exponent 2."""
 
     _fields = ("operand", "exponent")
 

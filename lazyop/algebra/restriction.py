@@ -13,6 +13,7 @@ from lazyop.kernels.array_api import scatter_add, scatter_rounds, spread
 from lazyop.namespaces import (
     Array,
     as_array,
+    as_data,
     as_index,
     dtype_of,
     is_array,
@@ -42,7 +43,8 @@ class _Selection(LazyOperator):
     def __init__(
         self, size: int, bounds: Bounds | None, index: Array | None, dtype: npt.DTypeLike
     ) -> None:
-        self.size, self.bounds, self.index = size, bounds, index
+        self.size, self.bounds = size, bounds
+        self.index = None if index is None else as_data(index, "the indices", ndim=1)
         super().__init__(dtype, self._shape(self._count(), size))
 
     @staticmethod
@@ -175,7 +177,8 @@ def _split_key(key: Any) -> tuple[Any, Any]:
         at = next(i for i, part in enumerate(parts) if part is Ellipsis)
         fill = (slice(None),) * (3 - len(parts))
         parts = parts[:at] + fill + parts[at + 1 :]
-    return parts[0], parts[1] if len(parts) == 2 else slice(None)
+    row, column = (*parts, slice(None), slice(None))[:2]
+    return row, column
 
 
 def _parse(part: Any, size: int, axis: str) -> int | slice | npt.NDArray[np.int64]:
@@ -194,7 +197,13 @@ def _parse(part: Any, size: int, axis: str) -> int | slice | npt.NDArray[np.int6
             if not -size <= index < size:
                 raise IndexError(f"{axis} index {index} is out of range for size {size}")
             return index % size
-    index = as_array(part, f"the {axis} index")
+    wrong = f"a {axis} index must be an integer, a slice, integers or booleans, got {part!r}"
+    try:
+        index = as_array(part, f"the {axis} index")
+    except TypeError:
+        raise IndexError(wrong) from None
+    if dtype_of(index).kind not in "biu" and index.size:  # an empty list has no dtype of its own
+        raise IndexError(wrong)
     if dtype_of(index).kind == "b":
         if tuple(index.shape) != (size,):
             raise IndexError(

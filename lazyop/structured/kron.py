@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 
 class Kron(Composite):
-    """Kronecker product ``A_1 (x) ... (x) A_p``, applied one operand at a time.
+    """Kronecker product of operators, applied one operand at a time.
 
-    With ``x`` seen as an array of shape ``(n_1, ..., n_p)`` in C order, operand i multiplies
-    along axis i; the adjoint is the Kronecker product of the adjoints. The operands run in the
-    order that costs the fewest operations.
+    The matrix is ``A_1 (x) A_2 (x) ... (x) A_p``. With ``x`` seen as an array of shape
+    ``(n_1, ..., n_p)`` in C order, operand i multiplies along axis i; the adjoint is the
+    Kronecker product of the adjoints. The operands run in the order that costs the fewest
+    operations.
 
     Parameters
     ----------
@@ -157,10 +158,11 @@ def kron(*ops: Any) -> LazyOperator:
 
 
 class KronSum(Composite):
-    """Kronecker sum ``A_1 (+) ... (+) A_p``, the sum over i of ``I (x) ... A_i ... (x) I``.
+    """Kronecker sum of square operators, each applied along its own axis.
 
-    With ``x`` seen as an array of shape ``(n_1, ..., n_p)``, the sum of the products of each
-    operand along its own axis: what a separable differential operator on a grid is.
+    The matrix is the sum over i of ``I (x) A_i (x) I``, with identities of the sizes of the other
+    operands on either side: what a separable differential operator on a grid is. With ``x`` seen
+    as an array of shape ``(n_1, ..., n_p)``, the products of each operand along its axis add up.
 
     Parameters
     ----------

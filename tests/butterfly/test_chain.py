@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from chains import chains, dense, random_values, support
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyop.butterfly.chain import Chain, restrict_order
@@ -68,7 +68,6 @@ def test_neighbours_that_do_not_fit_are_named():
         Chain([*DYADIC_8[:2], (3, 2, 2, 1)])
 
 
-@settings(deadline=None)
 @given(chains())
 def test_properties_follow_from_the_patterns(chain):
     assert chain.shape == (chain[0].shape[0], chain[-1].shape[1])
@@ -95,7 +94,6 @@ def test_ranks_of_a_chain_that_does_not_chain_name_the_first_bad_pair():
         Chain([(1, 2, 2, 4), (2, 2, 2, 2), (1, 2, 2, 4)]).ranks  # noqa: B018
 
 
-@settings(deadline=None)
 @given(chains(), st.data())
 def test_merging_multiplies_the_supports_of_each_group(chain, data):
     lengths = data.draw(partitions(len(chain)))
@@ -136,7 +134,6 @@ def test_a_group_that_does_not_chain_is_refused():
         chain.merge((1, 2))
 
 
-@settings(deadline=None)
 @given(chains())
 def test_merging_redundant_neighbours_leaves_none_and_never_costs_values(chain):
     merged = chain.merge()
@@ -146,7 +143,6 @@ def test_merging_redundant_neighbours_leaves_none_and_never_costs_values(chain):
     assert merged.nnz < chain.nnz if chain.redundant else merged.nnz == chain.nnz
 
 
-@settings(deadline=None)
 @given(chains())
 def test_a_chain_without_redundancy_has_none_after_any_merge(chain):
     chain = chain.merge()
@@ -165,13 +161,21 @@ def test_redundant_pair_holds_every_matrix_of_its_product_pattern():
     assert not Chain([(1, 2, 2, 2), (2, 2, 2, 1)]).redundant
 
 
+def test_neighbours_that_do_not_chain_are_not_redundant():
+    mirrored = Chain(DYADIC_8).H
+    assert not mirrored.redundant
+    assert mirrored.merge() == mirrored
+    mixed = Chain([(2, 2, 2, 2), (1, 2, 2, 4), (2, 1, 4, 4), (8, 4, 1, 1)])
+    assert mixed.redundant
+    assert mixed.partition() == (1, 1, 2)
+
+
 def test_restricting_an_order_drops_the_splits_inside_groups():
     assert restrict_order((3, 1, 2), (1, 1, 1, 1)) == (3, 1, 2)
     assert restrict_order((4, 1, 3, 2), (2, 1, 2)) == (2, 1)
     assert restrict_order((1, 2), (3,)) == ()
 
 
-@settings(deadline=None)
 @given(chains(lengths=st.integers(2, 5)), st.data())
 def test_restricted_orders_are_orders_of_the_merged_chain(chain, data):
     order = data.draw(st.permutations(range(1, len(chain))))
@@ -204,7 +208,6 @@ def test_dyadic_of_rank_two_merges_its_ends():
     )
 
 
-@settings(deadline=None)
 @given(st.integers(0, 7), st.integers(0, 7), st.integers(1, 5))
 def test_dyadic_has_its_shape_and_rank_and_is_not_redundant(row_bits, col_bits, rank):
     shape = 2**row_bits, 2**col_bits
@@ -223,7 +226,6 @@ def test_dyadic_spreads_the_longer_side():
     assert Chain.dyadic((1, 8)) == Chain([(1, 1, 8, 1)])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
 def test_from_sizes_multiplies_to_a_full_matrix(sizes):
     rows, cols = zip(*sizes, strict=True)

@@ -6,7 +6,7 @@ from itertools import product as combinations
 import numpy as np
 import pytest
 from chains import support
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyop.butterfly.pattern import Pattern, as_pattern
@@ -21,7 +21,6 @@ def chainable_pairs(draw):
     return Pattern(a, b, alpha * r, delta * d), Pattern(a * alpha, r * delta, c, d)
 
 
-@settings(deadline=None)
 @given(patterns)
 def test_shape_nnz_density_and_adjoint_are_those_of_the_support(p):
     S = support(p)
@@ -31,7 +30,6 @@ def test_shape_nnz_density_and_adjoint_are_those_of_the_support(p):
     assert np.array_equal(support(p.H), S.T)
 
 
-@settings(deadline=None)
 @given(chainable_pairs())
 def test_product_of_supports_is_rank_times_support_of_product(pair):
     p, q = pair
@@ -40,7 +38,6 @@ def test_product_of_supports_is_rank_times_support_of_product(pair):
     assert np.array_equal(support(q.H) @ support(p.H), p.rank_with(q) * support((p @ q).H))
 
 
-@settings(deadline=None)
 @given(chainable_pairs(), small, small)
 def test_product_is_associative(pair, alpha, c):
     p, q = pair

@@ -5,7 +5,7 @@ from operator import matmul
 import numpy as np
 import pytest
 from chains import chains, dense, product, random_values, support
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyop.butterfly.pattern import Pattern
@@ -30,7 +30,6 @@ def test_dense_and_back(fields, dtype):
     assert np.array_equal(values_from_dense(matrix + noise, Pattern(*fields)), values)
 
 
-@settings(deadline=None)
 @given(chains(lengths=st.integers(2, 4)))
 def test_blocks_multiply_to_the_product(chain):
     for p, q in pairwise(chain):
@@ -44,7 +43,6 @@ def test_blocks_multiply_to_the_product(chain):
         assert np.allclose(X @ Y, junction.split(values))
 
 
-@settings(deadline=None)
 @given(chains(lengths=st.integers(2, 3)))
 def test_joining_undoes_splitting(chain):
     p, q = chain[:2]
@@ -55,7 +53,6 @@ def test_joining_undoes_splitting(chain):
     assert np.array_equal(junction.join(junction.split(both)), both)
 
 
-@settings(deadline=None)
 @given(chains())
 def test_values_of_a_chain_are_those_of_the_dense_product(chain):
     factors = random_values(chain)

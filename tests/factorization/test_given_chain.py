@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse
-from chains import chains, product, random_values
-from hypothesis import given, settings
+from chains import chains, product, proper_chains, random_values
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
@@ -37,9 +37,9 @@ def measured_error(found, A):
 # What comes back ----------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    chains(),
+    chains() | proper_chains(),
     st.integers(0, 99),
     st.sampled_from(["float64", "complex128"]),
     st.booleans(),
