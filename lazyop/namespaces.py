@@ -158,7 +158,8 @@ def result_type(*items: Any) -> np.dtype[Any]:
     """`numpy.result_type`, but an integer dtype widens for a Python integer it can't hold."""
     if all(np.dtype(i).kind in "iu" for i in items if not isinstance(i, int | float | complex)):
         items = tuple(
-            np.min_scalar_type(-abs(i)) if type(i) is int and abs(i) > 127 else i for i in items
+            np.min_scalar_type(min(i, -1 - i)) if type(i) is int and not -128 <= i < 128 else i
+            for i in items
         )
     return np.result_type(*items)
 
@@ -177,6 +178,8 @@ def as_array(x: Any, what: str) -> Array:
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"{what} is a masked array; fill it first, e.g. with .filled(0)")
         array = np.asarray(x) if isinstance(x, np.ndarray) else x
+    elif hasattr(x, "toarray"):  # NumPy would make it an array of one object
+        raise TypeError(f"{what} is a {type(x).__name__}; make it dense first, with .toarray()")
     else:
         try:
             array = np.asarray(x)

@@ -127,6 +127,15 @@ class LazyOperator(Door):
             parts.append(xp.linalg.diagonal(block[start:stop, :]))
         return xp.concat(parts)
 
+    def _toarray(self, reference: Array) -> Array:
+        """Return the dense matrix, made where ``reference`` lives."""
+        m, n = self.shape
+        if m < n:
+            xp = namespace_of(reference)
+            columns = self.adjoint()._run(_unit_columns(m, 0, m, self.dtype, reference))
+            return conj(xp.matrix_transpose(columns))
+        return self._run(_unit_columns(n, 0, n, self.dtype, reference))
+
     def _tosparse(self) -> csr_array:
         return csr_array(to_numpy(self.toarray()))
 
@@ -356,13 +365,7 @@ class LazyOperator(Door):
 
     def toarray(self) -> Array:
         """Return the dense matrix, in the operator's namespace (NumPy where it holds no data)."""
-        reference = self._reference()
-        m, n = self.shape
-        if m < n:
-            xp = namespace_of(reference)
-            columns = self.adjoint()._run(_unit_columns(m, 0, m, self.dtype, reference))
-            return conj(xp.matrix_transpose(columns))
-        return self._run(_unit_columns(n, 0, n, self.dtype, reference))
+        return self._toarray(self._reference())
 
     def tosparse(self) -> csr_array:
         """Return the matrix as a SciPy CSR array."""

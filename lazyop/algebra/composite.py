@@ -82,6 +82,11 @@ class Composite(LazyOperator):
     def _transpose(self) -> LazyOperator:
         return self._map(LazyOperator.transpose)
 
+    def _diagonals(self, reference: Array) -> Iterator[Array]:
+        """Yield the operands' diagonals in the dtype of the whole."""
+        for op in self.operands:
+            yield cast(op._diagonal(reference), self.dtype)
+
     def _flops(self) -> int:
         return sum(op._flops() for op in self.operands)
 
@@ -119,7 +124,7 @@ class Sum(Composite):
         return reduce(operators.add, (op._apply(X) for op in self.operands))
 
     def _diagonal(self, reference: Array) -> Array:
-        return reduce(operators.add, (op._diagonal(reference) for op in self.operands))
+        return reduce(operators.add, self._diagonals(reference))
 
     def _tosparse(self) -> csr_array:
         return reduce(operators.add, (op.tosparse() for op in self.operands))

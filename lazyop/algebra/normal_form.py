@@ -107,7 +107,10 @@ def _without_zeros(
 def scale(scalar: Any, op: LazyOperator) -> LazyOperator:
     """Return a multiple of an operator in normal form."""
     coefficient, promotion = as_scalar(scalar)
-    dtype = result_type(op.dtype, promotion)
+    return _times_coefficient(coefficient, op, result_type(op.dtype, promotion))
+
+
+def _times_coefficient(coefficient: complex, op: LazyOperator, dtype: Any) -> LazyOperator:
     inner, operand = split(op)
     if not _is_exact(coefficient * inner, coefficient, inner):
         return Scaled(coefficient, op, dtype)
@@ -124,7 +127,8 @@ def divide(op: LazyOperator, scalar: Any) -> LazyOperator:
         raise OverflowError(f"1 / {divisor!r} is out of the range of floating-point numbers")
     if not hasattr(scalar, "dtype"):
         return scale(inverse, op)
-    return scale(np.result_type(dtype_of(scalar), np.float16).type(inverse), op)
+    quotient = np.empty(0, op.dtype) / np.ones((), dtype_of(scalar))
+    return _times_coefficient(inverse, op, quotient.dtype)
 
 
 def power(op: LazyOperator, exponent: Any) -> LazyOperator:
@@ -170,6 +174,7 @@ def multiple(coefficient: complex, op: LazyOperator, dtype: np.dtype[Any]) -> La
     """Return ``coefficient * op`` with a given dtype, and no node where none is needed."""
     if coefficient == 0 or isinstance(op, Zero):
         return Zero(op.shape, dtype)
+    dtype = result_type(dtype, coefficient)  # narrow integers can't hold every coefficient
     return op if coefficient == 1 and op.dtype == dtype else Scaled(coefficient, op, dtype)
 
 

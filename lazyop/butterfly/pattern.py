@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Pattern", "as_pattern", "positive_int"]
 
 
 def positive_int(value: Any, name: str) -> int:
     """`value` as a Python int; any integer type passes, bool and float do not."""
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be a positive integer, got {value!r}") from None
+    if number is None:
+        raise TypeError(f"{name} must be a positive integer, got {value!r}")
     if number < 1:
         raise ValueError(f"{name} must be a positive integer, got {number}")
     return number

@@ -121,6 +121,9 @@ def block(grid: Iterable[Iterable[Any]]) -> LazyOperator:
     array([[1., 0.],
            [2., 3.]])
     """
+    grid = list(grid)
+    if any(getattr(row, "__iter__", None) is None for row in grid):
+        raise TypeError("a block operator takes rows of blocks, as in [[A, B], [C, D]]")
     rows = [[None if op is None else aslazy(op) for op in row] for row in grid]
     if not rows or not rows[0]:
         raise ValueError("a block operator needs at least one block")

@@ -64,7 +64,7 @@ class BlockDiagonal(Composite):
     def _diagonal(self, reference: Array) -> Array:
         if any(op.shape[0] != op.shape[1] for op in self.operands):
             return super()._diagonal(reference)
-        return namespace_of(reference).concat([op._diagonal(reference) for op in self.operands])
+        return namespace_of(reference).concat(list(self._diagonals(reference)))
 
     def _tosparse(self) -> csr_array:
         return sparse.block_diag([op.tosparse() for op in self.operands], format="csr")

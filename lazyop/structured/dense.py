@@ -56,6 +56,9 @@ class Dense(LazyOperator):
     def _diagonal(self, reference: Array) -> Array:
         return namespace_of(self.values).linalg.diagonal(self.values)
 
+    def _toarray(self, reference: Array) -> Array:
+        return namespace_of(self.values).asarray(self.values, copy=True)
+
     def _tosparse(self) -> csr_array:
         return csr_array(to_numpy(self.values))
 

@@ -73,7 +73,7 @@ class Kron(Composite):
         xp = namespace_of(reference)
         return reduce(
             lambda x, y: xp.reshape(x[:, None] * y[None, :], (x.shape[0] * y.shape[0],)),
-            (op._diagonal(reference) for op in self.operands),
+            self._diagonals(reference),
         )
 
     def _tosparse(self) -> csr_array:
@@ -197,9 +197,9 @@ class KronSum(Composite):
 
     def _diagonal(self, reference: Array) -> Array:
         xp = namespace_of(reference)
-        diagonals = (op._diagonal(reference) for op in self.operands)
         return reduce(
-            lambda x, y: xp.reshape(x[:, None] + y[None, :], (x.shape[0] * y.shape[0],)), diagonals
+            lambda x, y: xp.reshape(x[:, None] + y[None, :], (x.shape[0] * y.shape[0],)),
+            self._diagonals(reference),
         )
 
     def _expanded(self) -> Iterator[Kron]:

@@ -45,7 +45,10 @@ class Permutation(LazyOperator):
     def __init__(self, p: Any, dtype: npt.DTypeLike = np.int8) -> None:
         p = as_array(p, "a permutation")
         size = p.shape[0] if p.ndim else 0
-        self.p = as_index(p, "a permutation", size)
+        try:
+            self.p = as_index(p, "a permutation", size)
+        except IndexError as error:
+            raise ValueError(f"not a permutation: {error}") from None
         counts = np.bincount(to_numpy(self.p), minlength=size)
         if np.any(counts != 1):
             missing, repeated = np.argmin(counts), np.argmax(counts)

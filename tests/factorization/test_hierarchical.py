@@ -35,8 +35,7 @@ NAMED = ["left-to-right", "right-to-left", "balanced"]
 
 def thorough(examples):
     """Settings for tests that a busy machine may slow down."""
-    slow = [HealthCheck.too_slow]
-    return settings(max_examples=examples, suppress_health_check=slow)
+    return settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
 
 
 def bit_reversal(n):
@@ -163,7 +162,7 @@ def test_bound_is_given_only_where_it_is_proved():
 
 
 def test_the_bound_without_orthonormalisation_would_be_wrong():
-    # Why none is given: here the error is 1.3 times what it would promise.
+    # Why none is given.
     chain = Chain.from_sizes([4, 2, 2, 8], [4, 2, 2, 8], 2)
     A = noisy(chain, 0)
     error = np.linalg.norm(A - approximation(A, chain, "balanced", orthonormalize=False))
