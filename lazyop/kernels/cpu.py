@@ -22,9 +22,20 @@ from lazyop.kernels.packing import Kind
 from lazyop.kernels.streams import fetch, fetch_back, put
 
 #: Contraction to fused multiply-adds rounds less; no other freedom is taken.
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
-#: A dot product must be summed out of order to be fast.
-_DOT_OPTIONS: dict[str, Any] = {**_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}}
+#: Nothing is allocated, so that arrays need no reference counts.
+_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+    "_nrt": False,
+}
+
+#: Functions that are compiled into others, and called from nowhere else.
+_INNER: dict[str, Any] = {
+    **_OPTIONS,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 _GENERAL, _PAIR, _QUAD, _UNIT_QUAD = (int(kind) for kind in Kind)
 
@@ -41,12 +52,12 @@ def _compiled_conjugate_if(weight, conj):
     return lambda weight, conj: weight
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _weight(W, at, conj):
     return _conjugate_if(fetch(W, at), conj)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _weights4(W, at, step, conj):
     return (
         _weight(W, at, conj),
@@ -59,14 +70,14 @@ def _weights4(W, at, step, conj):
 # Arithmetic of one block: rows of 2 x 2 blocks, in the order of `packing`. ---------------------
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _pair(x, w, transposed):
     if transposed:
         return w[0] * x[0] + w[2] * x[1], w[1] * x[0] + w[3] * x[1]
     return w[0] * x[0] + w[1] * x[1], w[2] * x[0] + w[3] * x[1]
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _quad(x, p, q, r, s, transposed):
     """Two factors: blocks p, q of the inner one, then r, s of the outer one."""
     if transposed:
@@ -82,14 +93,14 @@ def _quad(x, p, q, r, s, transposed):
     return a, b, c, d
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _unit_pair(x, w0, w1, transposed):
     if transposed:
         return x[0] + w0 * x[1], x[0] + w1 * x[1]
     return x[0] + x[1], w0 * x[0] + w1 * x[1]
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _unit_quad(x, p, q, transposed):
     """Two factors with unit columns: rows p of the inner one, then q of the outer one."""
     if transposed:
@@ -108,23 +119,23 @@ def _unit_quad(x, p, q, transposed):
 # Inner loops. ----------------------------------------------------------------------------------
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _two(S, s, step):
     return fetch(S, s), fetch(S, s + step)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _four(S, s, step):
     return fetch(S, s), fetch(S, s + step), fetch(S, s + 2 * step), fetch(S, s + 3 * step)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _put_two(D, d, step, y):
     put(D, d, y[0], 0)
     put(D, d + step, y[1], 1)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _put_four(D, d, step, y):
     put(D, d, y[0], 0)
     put(D, d + step, y[1], 1)
@@ -132,7 +143,7 @@ def _put_four(D, d, step, y):
     put(D, d + 3 * step, y[3], 3)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _block_columns(kind, S, s, s_step, D, d, d_step, W, w, w_step, count, transposed, conj):
     """Apply one block to `count` columns: its weights are the same for all."""
     if kind == _PAIR:
@@ -154,7 +165,7 @@ def _block_columns(kind, S, s, s_step, D, d, d_step, W, w, w_step, count, transp
             _put_four(D, d + t, d_step, y)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _blocks_vector(kind, S, s, D, d, step, W, w, w_step, count, transposed, conj):
     """Apply `count` neighbouring blocks to a vector: weights and entries pass together."""
     if kind == _PAIR:
@@ -184,23 +195,27 @@ def _blocks_vector(kind, S, s, D, d, step, W, w, w_step, count, transposed, conj
 # long chain finish with a part of the rows before it takes up the next.
 
 
-@njit(**_OPTIONS, forceinline=True)
-def _stage_vector(
-    kind, rows, count, S, D, at, W, w, d, blocks, unit, width, transposed, conj
-):
-    """Run a stage over a vector; `at` is where both the entries and the results begin."""
-    if unit == d and d == 1:
-        for i in range(blocks):
-            o, v = at + rows * i, w + count * i
-            _blocks_vector(kind, S, o, D, o, 1, W, v, 1, 1, transposed, conj)
-    elif unit == d and d == 2:
-        for i in range(blocks):
-            o, v = at + 2 * rows * i, w + 2 * count * i
-            _blocks_vector(kind, S, o, D, o, 2, W, v, 2, 2, transposed, conj)
-    elif unit == d and d == 4:
-        for i in range(blocks):
-            o, v = at + 4 * rows * i, w + 4 * count * i
-            _blocks_vector(kind, S, o, D, o, 4, W, v, 4, 4, transposed, conj)
+@njit(**_INNER)
+def _blocks_of_stride(kind, rows, count, S, D, at, W, w, d, blocks, transposed, conj):
+    """Run a stage over a vector block by block; fast where d is a constant to the compiler."""
+    for i in range(blocks):
+        o, v = at + rows * d * i, w + count * d * i
+        _blocks_vector(kind, S, o, D, o, d, W, v, d, d, transposed, conj)
+
+
+@njit(**_INNER)
+def _stage_vector(kind, rows, count, S, D, at, W, w, d, blocks, unit, width, transposed, conj):
+    """Run a stage over a vector; `at` is where both the entries and the results begin.
+
+    Stages with a stride below a vector register's width get loops of their own: a chain begins
+    with stride 1, and goes on with unit columns.
+    """
+    if width == d and d == 1 and kind != _UNIT_QUAD:
+        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 1, blocks, transposed, conj)
+    elif width == d and d == 2 and kind == _UNIT_QUAD:
+        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 2, blocks, transposed, conj)
+    elif width == d and d == 4 and kind == _UNIT_QUAD:
+        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 4, blocks, transposed, conj)
     else:
         for i in range(blocks):
             for q in range(0, d, unit):
@@ -208,7 +223,7 @@ def _stage_vector(
                 _blocks_vector(kind, S, o, D, o, d, W, v, d, width, transposed, conj)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _stage_columns(
     kind, rows, count, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, blocks, unit, width,
     columns, transposed, conj,
@@ -228,10 +243,12 @@ def _stage_columns(
                 )  # fmt: skip
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _any_stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, conj):
     if kind == _PAIR:
-        _stage_vector(_PAIR, 2, 4, S, D, at, W, w, d, span // (2 * d), unit, width, transposed, conj)
+        _stage_vector(
+            _PAIR, 2, 4, S, D, at, W, w, d, span // (2 * d), unit, width, transposed, conj
+        )
     elif kind == _UNIT_QUAD:
         _stage_vector(
             _UNIT_QUAD, 4, 8, S, D, at, W, w, d, span // (4 * d), unit, width, transposed, conj
@@ -242,7 +259,7 @@ def _any_stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, co
         )
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _any_stage_columns(
     kind, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span, unit, width, columns,
     transposed, conj,
@@ -264,7 +281,7 @@ def _any_stage_columns(
         )  # fmt: skip
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _weights_before(kind, rows):
     """How many weights a stage has for that many rows."""
     if kind == _UNIT_QUAD:
@@ -274,8 +291,8 @@ def _weights_before(kind, rows):
     return 4 * rows
 
 
-@njit(**_OPTIONS, nogil=True)
-def low_vector(X, Y, W, stages, count, span, first, stop, transposed, conj):
+@njit(**_INNER)
+def _low_vector(transposed, X, Y, W, stages, count, span, first, stop, conj):
     """Run the first `count` stages over blocks `first` to `stop` of `span` rows of a vector."""
     for block in range(first, stop):
         at = block * span
@@ -284,14 +301,11 @@ def low_vector(X, Y, W, stages, count, span, first, stop, transposed, conj):
             kind, d = stages[k, 0], stages[k, 5]
             w = stages[k, 1] + _weights_before(kind, at)
             S = X if n == 0 else Y
-            if transposed:
-                _any_stage_vector(kind, S, Y, at, W, w, d, span, d, d, True, conj)
-            else:
-                _any_stage_vector(kind, S, Y, at, W, w, d, span, d, d, False, conj)
+            _any_stage_vector(kind, S, Y, at, W, w, d, span, d, d, transposed, conj)
 
 
-@njit(**_OPTIONS, nogil=True)
-def high_vector(X, Y, W, stages, start, unit, width, first, stop, transposed, conj):
+@njit(**_INNER)
+def _high_vector(transposed, X, Y, W, stages, start, unit, width, first, stop, conj):
     """Run the stages from `start` on over rows `unit` apart, `width` neighbours at a time."""
     count = stages.shape[0] - start
     for chunk in range(first, stop):
@@ -302,15 +316,12 @@ def high_vector(X, Y, W, stages, start, unit, width, first, stop, transposed, co
             w = stages[k, 1] + at
             S = X if n == 0 else Y
             span = Y.size
-            if transposed:
-                _any_stage_vector(kind, S, Y, at, W, w, d, span, unit, width, True, conj)
-            else:
-                _any_stage_vector(kind, S, Y, at, W, w, d, span, unit, width, False, conj)
+            _any_stage_vector(kind, S, Y, at, W, w, d, span, unit, width, transposed, conj)
 
 
-@njit(**_OPTIONS, nogil=True)
-def low_columns(
-    X, x_ld, Y, y_ld, scratch, W, stages, count, span, columns, tile, first, stop, transposed, conj
+@njit(**_INNER)
+def _low_columns(
+    transposed, X, x_ld, Y, y_ld, scratch, W, stages, count, span, columns, tile, first, stop, conj
 ):  # fmt: skip
     """Run the first `count` stages over tiles of columns of blocks of `span` rows.
 
@@ -331,20 +342,15 @@ def low_columns(
             D, o, o_ld = scratch, 0, tile
             if n == count - 1:
                 D, o, o_ld = Y, block * span * y_ld + t, y_ld
-            if transposed:
-                _any_stage_columns(
-                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, span, 1, 1, width, True, conj
-                )
-            else:
-                _any_stage_columns(
-                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, span, 1, 1, width, False, conj
-                )
+            _any_stage_columns(
+                kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, span, 1, 1, width, transposed, conj
+            )
 
 
-@njit(**_OPTIONS, nogil=True)
-def high_columns(
-    X, x_ld, Y, y_ld, scratch, W, stages, start, rows, unit, run, columns, tile, first, stop,
-    transposed, conj,
+@njit(**_INNER)
+def _high_columns(
+    transposed, X, x_ld, Y, y_ld, scratch, W, stages, start, rows, unit, run, columns, tile,
+    first, stop, conj,
 ):  # fmt: skip
     """Run the stages from `start` on over rows `unit` apart, `run` neighbours at a time."""
     tiles = (columns + tile - 1) // tile
@@ -362,16 +368,10 @@ def high_columns(
             D, o, o_unit, o_ld = scratch, 0, run, tile
             if n == count - 1:
                 D, o, o_unit, o_ld = Y, chunk * y_ld + t, unit, y_ld
-            if transposed:
-                _any_stage_columns(
-                    kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, rows, unit, run,
-                    width, True, conj,
-                )  # fmt: skip
-            else:
-                _any_stage_columns(
-                    kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, rows, unit, run,
-                    width, False, conj,
-                )  # fmt: skip
+            _any_stage_columns(
+                kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, rows, unit, run,
+                width, transposed, conj,
+            )  # fmt: skip
 
 
 # General factors, from one buffer to another. ---------------------------------------------------
@@ -380,7 +380,7 @@ def high_columns(
 # transpose swaps the two strides. Four columns of the block are taken at a time.
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _add_four(D, o, stream, S, s, s_step, W, w, wl, t, is_first, conj):
     """Add four products to entry t of a row, or begin the row with them."""
     x = _four(S, s + t, s_step)
@@ -389,7 +389,7 @@ def _add_four(D, o, stream, S, s, s_step, W, w, wl, t, is_first, conj):
     put(D, o + t, y if is_first else y + fetch_back(D, o + t, stream), stream)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _row_of_block(D, o, S, s, s_step, W, w, wl, c, count, conj):
     """Compute ``count`` neighbouring entries of one row of a block, with weights fixed."""
     head = c % 4
@@ -412,7 +412,7 @@ def _row_of_block(D, o, S, s, s_step, W, w, wl, c, count, conj):
                 put(D, o + t, y + fetch_back(D, o + t, 0), 0)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _two_rows_of_block(D, o, o_step, S, s, s_step, W, w, wk, wl, c, count, conj):
     """Compute two rows of a block together, so that an entry loaded serves both."""
     head = c % 4
@@ -444,7 +444,7 @@ def _two_rows_of_block(D, o, o_step, S, s, s_step, W, w, wk, wl, c, count, conj)
                 put(D, o + o_step + t, z + fetch_back(D, o + o_step + t, 1), 1)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _general_columns(S, s, s_ld, D, o, o_ld, W, w, a, b, c, d, wk, wl, count, conj):
     for i in range(a):
         for j in range(d):
@@ -462,7 +462,7 @@ def _general_columns(S, s, s_ld, D, o, o_ld, W, w, a, b, c, d, wk, wl, count, co
                 )  # fmt: skip
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _interleaved_row(D, o, S, s, W, w, wl, c, d, conj):
     """Compute the d entries of row k of d interleaved blocks: their weights lie side by side."""
     head = c % 4
@@ -480,7 +480,7 @@ def _interleaved_row(D, o, S, s, W, w, wl, c, d, conj):
                 _add_four(D, o, 0, S, s + l * d, d, W, at + t, wl, t, False, conj)
 
 
-@njit(**_DOT_OPTIONS, forceinline=True)
+@njit(**{**_INNER, "fastmath": {"contract", "nsz", "reassoc"}})  # a sum out of order is faster
 def _dot(S, s, W, w, c, conj):
     total = _weight(W, w, conj) * fetch(S, s)
     for l in range(1, c):
@@ -488,7 +488,7 @@ def _dot(S, s, W, w, c, conj):
     return total
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _combination_of_rows(D, o, S, s, W, w, wl, b, c, conj):
     """Add up the rows of a block, ``y[k] = sum_l W[l, k] x[l]``, for the transpose where d = 1."""
     for l in range(c):
@@ -498,7 +498,7 @@ def _combination_of_rows(D, o, S, s, W, w, wl, b, c, conj):
             put(D, o + k, y if l == 0 else y + fetch_back(D, o + k, 0), 0)
 
 
-@njit(**_OPTIONS, forceinline=True)
+@njit(**_INNER)
 def _general_vector(S, D, W, w, a, b, c, d, wk, wl, conj):
     for i in range(a):
         s, o, at = i * c * d, i * b * d, w + i * b * c * d
@@ -512,9 +512,9 @@ def _general_vector(S, D, W, w, a, b, c, d, wk, wl, conj):
             _combination_of_rows(D, o, S, s, W, at, wl, b, c, conj)
 
 
-@njit(**_OPTIONS, nogil=True)
-def mixed_columns(
-    X, x_ld, Y, y_ld, scratch, size, W, stages, columns, tile, first, stop, transposed, conj
+@njit(**_INNER)
+def _mixed_columns(
+    transposed, X, x_ld, Y, y_ld, scratch, size, W, stages, columns, tile, first, stop, conj
 ):  # fmt: skip
     """Run a whole chain of any stages over tiles of columns; the scratch is two buffers."""
     count = stages.shape[0]
@@ -534,19 +534,16 @@ def mixed_columns(
                 _general_columns(S, s, s_ld, D, o, o_ld, W, w, a, c, b, d, d, c * d, width, conj)
             elif kind == _GENERAL:
                 _general_columns(S, s, s_ld, D, o, o_ld, W, w, a, b, c, d, c * d, d, width, conj)
-            elif transposed:
-                _any_stage_columns(
-                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, a * b * d, 1, 1, width, True, conj
-                )
             else:
                 _any_stage_columns(
-                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, a * b * d, 1, 1, width, False, conj
-                )
+                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, a * b * d, 1, 1, width,
+                    transposed, conj,
+                )  # fmt: skip
             S, s, s_ld = D, o, o_ld
 
 
-@njit(**_OPTIONS, nogil=True)
-def mixed_vector(X, Y, first, second, W, stages, transposed, conj):
+@njit(**_INNER)
+def _mixed_vector(transposed, X, Y, first, second, W, stages, conj):
     """Run a whole chain of any stages over a vector, by two scratch vectors."""
     count = stages.shape[0]
     S, D, other = X, first, second
@@ -560,8 +557,77 @@ def mixed_vector(X, Y, first, second, W, stages, transposed, conj):
             _general_vector(S, D, W, w, a, c, b, d, d, c * d, conj)
         elif kind == _GENERAL:
             _general_vector(S, D, W, w, a, b, c, d, c * d, d, conj)
-        elif transposed:
-            _any_stage_vector(kind, S, D, 0, W, w, d, a * b * d, d, d, True, conj)
         else:
-            _any_stage_vector(kind, S, D, 0, W, w, d, a * b * d, d, d, False, conj)
+            _any_stage_vector(kind, S, D, 0, W, w, d, a * b * d, d, d, transposed, conj)
         S = D
+
+
+# What is called from Python: one compiled function for each body and direction. -----------------
+
+
+def _compiled(function):
+    """Compile with the code cached on disk, or without where there is no place for a cache."""
+    try:
+        return njit(**_OPTIONS, nogil=True, cache=True)(function)
+    except RuntimeError:  # Numba found no folder that it can write to
+        return njit(**_OPTIONS, nogil=True)(function)
+
+
+@_compiled
+def low_vector(*args):
+    _low_vector(False, *args)
+
+
+@_compiled
+def low_vector_transposed(*args):
+    _low_vector(True, *args)
+
+
+@_compiled
+def high_vector(*args):
+    _high_vector(False, *args)
+
+
+@_compiled
+def high_vector_transposed(*args):
+    _high_vector(True, *args)
+
+
+@_compiled
+def low_columns(*args):
+    _low_columns(False, *args)
+
+
+@_compiled
+def low_columns_transposed(*args):
+    _low_columns(True, *args)
+
+
+@_compiled
+def high_columns(*args):
+    _high_columns(False, *args)
+
+
+@_compiled
+def high_columns_transposed(*args):
+    _high_columns(True, *args)
+
+
+@_compiled
+def mixed_columns(*args):
+    _mixed_columns(False, *args)
+
+
+@_compiled
+def mixed_columns_transposed(*args):
+    _mixed_columns(True, *args)
+
+
+@_compiled
+def mixed_vector(*args):
+    _mixed_vector(False, *args)
+
+
+@_compiled
+def mixed_vector_transposed(*args):
+    _mixed_vector(True, *args)

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lazyop.kernels.plan import Tiling, choose_tiling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,29 +45,52 @@ class Packed:
         Kind, start of the weights, and a, b, c, d of each stage, in the order of application.
     weights : array
         All weights, stage after stage.
+    is_thin : bool
+        Whether the chain is one run of 2 x 2 factors, from stride 1 up.
+    shape : tuple of int
+        Rows and columns of the whole chain.
     """
 
     stages: npt.NDArray[np.int64]
     weights: Values
+    is_thin: bool
+    shape: tuple[int, int]
+
+    @cached_property
+    def longest(self) -> int:
+        """Length of the longest vector between two stages."""
+        _, _, a, b, c, d = self.stages.T
+        return int(max((a * b * d).max(), (a * c * d).max()))
+
+    def tiling(self, columns: int) -> Tiling:
+        """How a product with that many columns goes through the stages."""
+        strides = tuple(map(int, self.stages[:, 5])) if self.is_thin else ()
+        weights = self.weights
+        return choose_tiling(strides, self.longest, weights.size, columns, weights.itemsize)
 
 
 def pack(factors: Sequence[Values]) -> Packed:
     """Pack the values of factors, leftmost first."""
     stages: list[tuple[Kind, Values, tuple[int, ...]]] = []
-    for run in _runs(factors):
+    runs = _runs(factors)
+    for run in runs:
         stages += _stages_of_run(run) if len(run) > 1 or _is_thin(run[0]) else _general(run[0])
     sizes = [weights.size for _, weights, _ in stages]
     starts = np.cumsum([0, *sizes[:-1]])
-    table = [
-        (kind, start, *shape) for (kind, _, shape), start in zip(stages, starts, strict=True)
-    ]
-    dtype = np.result_type(*factors)
-    weights = np.concatenate([weights.ravel() for _, weights, _ in stages]).astype(dtype)
-    return Packed(np.array(table, dtype=np.int64), weights)
+    table = [(kind, start, *shape) for (kind, _, shape), start in zip(stages, starts, strict=True)]
+    flat = [weights.ravel() for _, weights, _ in stages]
+    weights = np.concatenate(flat) if len(flat) > 1 else flat[0].view()  # one factor: no copy
+    stage_table = np.array(table, dtype=np.int64)
+    for array in (weights, stage_table):
+        array.flags.writeable = False
+    kind, _, (*_, stride) = stages[0]
+    is_thin = len(runs) == 1 and kind != Kind.GENERAL and stride == 1
+    (a, b, _, d), (e, _, c, f) = factors[0].shape, factors[-1].shape
+    return Packed(stage_table, weights, is_thin, (a * b * d, e * c * f))
 
 
 def _is_thin(values: Values) -> bool:
-    return values.shape[1:3] == (2, 2)
+    return bool(values.shape[1:3] == (2, 2))
 
 
 def _runs(factors: Sequence[Values]) -> list[list[Values]]:
@@ -127,7 +153,7 @@ def _with_unit_columns(run: list[Values]) -> list[Values] | None:
         for following in run[1:]:
             pivots = scaled[:, :1]
             result.append(scaled / pivots)
-            a, _, c, d = following.shape
+            a, _, _, d = following.shape
             rows = pivots.reshape(a, 2, d)[:, :, None, :]
             scaled = following * rows
         result.append(scaled)
