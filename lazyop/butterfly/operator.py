@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
-from lazyop.kernels.plan import KERNELS, Plan, Step, choose_kernel
+from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.plan import COMPILED, KERNELS, Plan, Step, choose_kernel
 from lazyop.namespaces import (
     Array,
     as_data,
@@ -25,7 +26,7 @@ from lazyop.namespaces import (
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class KroneckerSparse(LazyOperator):
@@ -66,9 +67,12 @@ class KroneckerSparse(LazyOperator):
 
     _fields = ("_held", "_conjugated")
 
-    def __init__(self, values: Any, *, _conjugated: bool = False) -> None:
+    def __init__(
+        self, values: Any, *, _conjugated: bool = False, _compiled: OrientedChain | None = None
+    ) -> None:
         self._held = as_data(values, "the values of a Kronecker-sparse factor", ndim=4)
         self._conjugated = bool(_conjugated)
+        self._compiled = _compiled or compiled_chain([self._held], conjugated=self._conjugated)
         self.pattern = Pattern(*self._held.shape)
         super().__init__(dtype_of(self._held), self.pattern.shape)
 
@@ -82,17 +86,20 @@ class KroneckerSparse(LazyOperator):
         return conj(self._held) if self._conjugated else self._held
 
     def _apply(self, X: Array) -> Array:
-        return apply_chain([self], X)
+        Y = None if self._compiled is None else self._compiled.apply(X)
+        return apply_chain([self], X) if Y is None else Y
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
     def _transpose(self) -> LazyOperator:
         swapped = namespace_of(self._held).permute_dims(self._held, (0, 2, 1, 3))
-        return KroneckerSparse(swapped, _conjugated=self._conjugated)
+        compiled = self._compiled and self._compiled.transpose()
+        return KroneckerSparse(swapped, _conjugated=self._conjugated, _compiled=compiled)
 
     def _conj(self) -> LazyOperator:
-        return KroneckerSparse(self._held, _conjugated=not self._conjugated)
+        compiled = self._compiled and self._compiled.conj()
+        return KroneckerSparse(self._held, _conjugated=not self._conjugated, _compiled=compiled)
 
     def _tosparse(self) -> csr_array:
         a, b, c, d = self.pattern
@@ -107,7 +114,8 @@ class KroneckerSparse(LazyOperator):
         return self.pattern.nnz * self._flops_per_entry()
 
     def _steps(self, columns: int) -> Iterator[Step]:
-        yield self._step(choose_kernel(self._held.shape, columns), columns)
+        kernel = COMPILED if self._compiled else choose_kernel(self._held.shape, columns)
+        yield self._step(kernel, columns)
 
     def _step(self, kernel: str, columns: int) -> Step:
         return Step(repr(self), kernel, self._flops() * columns)
@@ -157,33 +165,42 @@ class Butterfly(LazyOperator):
 
     _fields = ("factors", "kernels")
 
-    def __init__(self, factors: Sequence[Any], *, kernels: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        factors: Sequence[Any],
+        *,
+        kernels: tuple[str, ...] | None = None,
+        _compiled: OrientedChain | None = None,
+    ) -> None:
         self.factors = tuple(
             f if isinstance(f, KroneckerSparse) else KroneckerSparse(f) for f in factors
         )
         self.chain = Chain([f.pattern for f in self.factors])
         self.kernels = kernels
+        self._compiled = _compiled or _compiled_factors(self.factors)
+        self._is_compiled = self._compiled is not None and (kernels is None or COMPILED in kernels)
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
 
     def _apply(self, X: Array) -> Array:
-        return apply_chain(self.factors, X, self.kernels)
-
-    def _map(
-        self, change: Callable[[LazyOperator], LazyOperator], *, swap: bool = False
-    ) -> Butterfly:
-        step = -1 if swap else 1
-        kernels = self.kernels and self.kernels[::step]
-        return Butterfly([change(f) for f in self.factors[::step]], kernels=kernels)
+        Y = self._compiled.apply(X) if self._compiled and self._is_compiled else None
+        if Y is None:
+            Y = apply_chain(self.factors, X, None if self._is_compiled else self.kernels)
+        return Y
 
     def _adjoint(self) -> LazyOperator:
-        return self._map(LazyOperator.adjoint, swap=True)
+        return self._transpose().conj()
 
     def _transpose(self) -> LazyOperator:
-        return self._map(LazyOperator.transpose, swap=True)
+        kernels = self.kernels and self.kernels[::-1]
+        compiled = self._compiled and self._compiled.transpose()
+        factors = [factor._transpose() for factor in reversed(self.factors)]
+        return Butterfly(factors, kernels=kernels, _compiled=compiled)
 
     def _conj(self) -> LazyOperator:
-        return self._map(LazyOperator.conj)
+        compiled = self._compiled and self._compiled.conj()
+        factors = [factor.conj() for factor in self.factors]
+        return Butterfly(factors, kernels=self.kernels, _compiled=compiled)
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.
@@ -234,10 +251,13 @@ class Butterfly(LazyOperator):
                 f"the plan has {len(plan.steps)} steps, the butterfly {len(self.factors)} factors"
             )
         kernels = tuple(step.kernel for step in reversed(plan.steps))
+        known = (COMPILED, *KERNELS) if self._compiled else tuple(KERNELS)
         for kernel in kernels:
-            if kernel not in KERNELS:
-                raise ValueError(f"unknown kernel {kernel!r}; known are {', '.join(KERNELS)}")
-        return Butterfly(self.factors, kernels=kernels)
+            if kernel not in known:
+                raise ValueError(f"no kernel {kernel!r} for this butterfly, only {known}")
+        if COMPILED in kernels and len(set(kernels)) > 1:
+            raise ValueError(f"the kernel {COMPILED!r} applies all factors at once, or none")
+        return Butterfly(self.factors, kernels=kernels, _compiled=self._compiled)
 
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, (factor.tosparse() for factor in self.factors))
@@ -248,11 +268,19 @@ class Butterfly(LazyOperator):
     def _steps(self, columns: int) -> Iterator[Step]:
         for i in reversed(range(len(self.factors))):
             factor = self.factors[i]
-            kernel = choose_kernel(factor._held.shape, columns)
+            kernel = COMPILED if self._is_compiled else choose_kernel(factor._held.shape, columns)
             yield factor._step(self.kernels[i] if self.kernels else kernel, columns)
 
     def _details(self) -> str:
         return f"{len(self.factors)} factors, {self.chain.nnz} entries"
+
+
+def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | None:
+    """Return the factors for the compiled kernels, which take all or no values conjugated."""
+    flags = {factor._conjugated for factor in factors if factor.dtype.kind == "c"} or {False}
+    if len(flags) > 1:
+        return None
+    return compiled_chain([factor._held for factor in factors], conjugated=flags.pop())
 
 
 def apply_chain(

@@ -1,0 +1,265 @@
+"""The compiled kernels against the array kernels, over every way through a chain."""
+
+import os
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from market import random
+
+import lazyop as lo
+from lazyop.kernels import chain as chain_module
+from lazyop.kernels import plan
+from lazyop.kernels.chain import ChainKernel
+from lazyop.kernels.packing import Kind, pack
+
+pytest.importorskip("numba")
+
+DTYPES = ("float32", "float64", "complex64", "complex128")
+
+#: Compiling takes longer than running: where the dtype is not the point, these two stand for all.
+TWO = ("float64", "complex64")
+
+CHAINS = {
+    "one": lo.Chain([(1, 2, 2, 1)]),
+    "dyadic2": lo.Chain.square_dyadic(4),
+    "dyadic3": lo.Chain.square_dyadic(8),
+    "dyadic6": lo.Chain.square_dyadic(64),
+    "dyadic7": lo.Chain.square_dyadic(128),
+    "monarch": lo.Chain.monarch((12, 18), rank=2),
+    "rank3": lo.Chain.dyadic(32, rank=3),
+    "mixed": lo.Chain([(1, 2, 2, 60), (2, 2, 2, 30), (4, 2, 2, 15), (8, 3, 3, 5), (24, 5, 7, 1)]),
+    "thin in the middle": lo.Chain([(1, 3, 5, 24), (5, 2, 2, 12), (10, 2, 2, 6), (20, 6, 1, 1)]),
+    "row": lo.Chain([(1, 1, 9, 1)]),
+    "column": lo.Chain([(1, 9, 1, 1)]),
+    "diagonal": lo.Chain([(3, 1, 1, 4)]),
+}
+
+
+def values_of(chain, dtype, seed=0):
+    return [random(dtype, *p, seed=seed + i) / np.sqrt(p.c) for i, p in enumerate(chain)]
+
+
+def reference(F, X):
+    """The product by the array kernels."""
+    return F.with_plan(F.plan(1).with_kernel("matmul")) @ X
+
+
+def agree(found, expected, dtype, steps=20):
+    scale = np.abs(expected).max(initial=0) or 1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=steps * np.finfo(dtype).eps * scale)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CHAINS)
+def test_every_direction_agrees_with_the_array_kernels(name, dtype):
+    F = lo.Butterfly([v.astype(dtype) for v in values_of(CHAINS[name], dtype)])
+    for A, columns in product((F, F.H, F.T, F.conj()), (1, 2, 4, 7, 64, 70)):
+        assert {step.kernel for step in A.plan(columns).steps} == {"compiled"}
+        X = random(dtype, A.shape[1], columns)
+        agree(A @ X, reference(A, X), dtype)
+
+
+@pytest.mark.parametrize("dtype", TWO)
+@pytest.mark.parametrize(
+    "layout",
+    ["fortran", "rows apart", "columns apart", "backwards", "upside down", "tile of a wide one"],
+)
+def test_arguments_in_any_layout(layout, dtype):
+    F = lo.Butterfly(values_of(CHAINS["dyadic6"], dtype))
+    X = random(dtype, 64, 8)
+    wide = random(dtype, 128, 40)
+    x = {
+        "fortran": np.asfortranarray(X),
+        "rows apart": wide[::2, :8],
+        "columns apart": wide[:64, ::5],
+        "backwards": X[:, ::-1],
+        "upside down": X[::-1],
+        "tile of a wide one": wide[64:, 3:9],
+    }[layout]
+    before = x.copy()
+    for A in (F, F.H):
+        agree(A @ x, reference(A, np.ascontiguousarray(x)), dtype)
+        agree(A @ x[:, 0], reference(A, x[:, 0].copy()), dtype)
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize(("weights", "argument"), list(product(DTYPES, DTYPES)))
+def test_mixed_precisions(weights, argument):
+    F = lo.Butterfly([v.astype(weights) for v in values_of(CHAINS["dyadic6"], weights)])
+    for columns in (1, 5):
+        x = random(argument, 64, columns)
+        y = F @ x
+        assert y.dtype == np.result_type(weights, argument)
+        agree(y, reference(F, x), "float32" if "float32" in (weights, argument) else weights, 99)
+
+
+@pytest.mark.parametrize("dtype", TWO)
+@pytest.mark.parametrize("bits", [6, 7, 8])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_parts_of_a_long_chain(bits, threads, dtype, monkeypatch):
+    """Low strides first over blocks of rows, then high ones: the same in every cut."""
+    F = lo.Butterfly([v.astype(dtype) for v in values_of(lo.Chain.square_dyadic(2**bits), dtype)])
+    stages = F._compiled.kernel.packed.stages
+    for low, columns, width in product(range(1, len(stages)), (1, 9), (1, 2)):
+        span = int(stages[low, 5])
+        tiling = plan.Tiling(4 if columns > 1 else 0, low, span, width, threads)
+        monkeypatch.setattr(chain_module.Packed, "tiling", lambda self, columns, t=tiling: t)
+        G = lo.Butterfly(F.factors)
+        for A in (G, G.H):
+            X = random(dtype, A.shape[1], columns)
+            agree(A @ X, reference(A, X), dtype)
+
+
+@given(st.integers(1, 2**20), st.integers(1, 5000), st.sampled_from([4, 8, 16]), st.integers(2, 20))
+@settings(deadline=None, max_examples=200)
+def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
+    first = [1] if bits % 2 == 0 else [1, 2]
+    strides = (*first, *(2**k for k in range(len(first) + 1, bits, 2)))
+    tiling = plan.choose_tiling(strides, 2**bits, 2**bits * bits, columns, itemsize)
+    assert 1 <= tiling.low_stages <= len(strides)
+    assert tiling.threads >= 1
+    if tiling.low_stages < len(strides):
+        assert tiling.span == strides[tiling.low_stages]
+        assert tiling.span % tiling.width == 0
+
+
+def test_unit_columns_halve_the_weights():
+    packed = pack(values_of(lo.Chain.square_dyadic(256), "float64"))
+    kinds = [Kind(k) for k in packed.stages[:, 0]]
+    assert kinds == [Kind.QUAD] + [Kind.UNIT_QUAD] * 3
+    assert packed.weights.size == 4 * 256 + 3 * 2 * 256
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("spoil", ["zero", "tiny", "huge", "wild", "hadamard"])
+def test_pivots_that_do_not_serve(spoil, seed):
+    """Zero, tiny and huge first entries give the right product, by unit columns or without."""
+    rng = np.random.default_rng(seed)
+    values = values_of(lo.Chain.square_dyadic(64), "float64", seed)
+    with np.errstate(over="raise"):
+        if spoil == "zero":
+            values[rng.integers(6)][0, 0] = 0
+        elif spoil == "tiny":
+            values[rng.integers(6)][0, 0] *= 1e-300
+        elif spoil == "huge":
+            values[rng.integers(6)][0, 0] *= 1e150
+        elif spoil == "wild":
+            values = [v * 10.0 ** rng.integers(-12, 12, v.shape) for v in values]
+        else:
+            values = [
+                np.broadcast_to([[1.0], [1.0]], v.shape[1:]) * np.ones(v.shape) for v in values
+            ]
+    F = lo.Butterfly(values)
+    for A in (F, F.H):
+        x = rng.standard_normal(64)
+        size = abs(A.toarray()) @ abs(x)  # what rounding errors are measured by
+        assert np.all(abs(A @ x - reference(A, x)) <= 1e-14 * size + 1e-290)
+
+
+def test_zero_columns_and_rows_of_weights():
+    values = values_of(lo.Chain.square_dyadic(16), "float64")
+    values[1][:] = 0
+    F = lo.Butterfly(values)
+    np.testing.assert_array_equal(F @ np.ones(16), np.zeros(16))
+
+
+def test_weights_are_packed_once_for_all_directions():
+    F = lo.Butterfly(values_of(CHAINS["dyadic6"], "complex128"))
+    x = random("complex128", 64)
+    for A in (F, F.H, F.T, F.conj(), F.H.H, F.T.H):
+        A @ x
+        assert A._compiled.kernel is F._compiled.kernel
+
+
+def test_a_factor_alone_is_not_copied():
+    values = random("float64", 4, 8, 8, 4)
+    K = lo.KroneckerSparse(values)
+    for A in (K, K.H):
+        A @ np.ones(128)
+        assert np.shares_memory(A._compiled.kernel.packed.weights, values)
+
+
+def test_without_numba_the_answer_is_the_same(monkeypatch):
+    values = values_of(CHAINS["dyadic6"], "float64")
+    x = random("float64", 64, 3)
+    compiled = lo.Butterfly(values)
+    monkeypatch.setattr(chain_module, "has_compiled", lambda: False)
+    plain = lo.Butterfly(values)
+    assert {step.kernel for step in plain.plan(3).steps} <= {"elementwise", "matmul"}
+    agree(plain @ x, compiled @ x, "float64")
+
+
+def test_a_plan_can_be_overridden_and_refuses_what_does_not_exist():
+    F = lo.Butterfly(values_of(CHAINS["dyadic3"], "float64"))
+    G = F.with_plan(F.plan(1).with_kernel("elementwise"))
+    assert {s.kernel for s in G.plan(5).steps} == {"elementwise"}
+    assert {s.kernel for s in G.H.plan(5).steps} == {"elementwise"}
+    with pytest.raises(ValueError, match="no kernel 'magic'"):
+        F.with_plan(F.plan(1).with_kernel("magic"))
+    with pytest.raises(ValueError, match="2 steps"):
+        F.with_plan(lo.Butterfly(values_of(CHAINS["dyadic2"], "float64")).plan(1))
+
+
+def test_import_leaves_numba_alone():
+    code = "import sys, lazyop; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_threads_work_in_a_forked_child():
+    """The threads of a parent are not there in its child, which makes its own."""
+    code = """
+import os, numpy as np
+from lazyop.kernels.threads import share
+def run():
+    done = []
+    share(8, 3, lambda first, stop: done.extend(range(first, stop)))
+    return sorted(done) == list(range(8))
+assert run()
+child = os.fork()
+if child == 0:
+    os._exit(0 if run() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=60)
+    assert done.returncode == 0
+
+
+def test_an_error_in_a_thread_reaches_the_caller():
+    from lazyop.kernels.threads import share
+
+    def fail(first, stop):
+        if first:
+            raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        share(4, 2, fail)
+
+
+def test_no_folder_for_the_cache(monkeypatch):
+    """Where Numba finds no folder to write to, the kernels compile without a cache."""
+    from lazyop.kernels import cpu
+
+    refused = []
+
+    def njit(**options):
+        if options.get("cache"):
+            refused.append(options)
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(cpu, "njit", njit)
+    assert cpu._compiled(abs) is abs
+    assert refused
+
+
+def test_kernel_takes_what_it_can():
+    kernel = ChainKernel(values_of(CHAINS["dyadic2"], "float32"))
+    assert kernel.admit(np.ones((4, 1), "float32")).dtype == "float32"
+    assert kernel.admit(np.ones((4, 1), "complex64")).shape == (4, 2)
+    assert kernel.admit(np.ones((4, 1))) is None
