@@ -8,16 +8,20 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
+from lazyop.namespaces import is_array
 
 if TYPE_CHECKING:
     from lazyop.operator import LazyOperator
 
 
 def is_operator(x: object) -> bool:
-    """Whether ``x`` stands for a matrix that `aslazy` wraps when it meets an operator."""
-    return isinstance(x, LinearOperator) or issparse(x) or hasattr(x, "matvec")
+    """Whether ``x`` stands for a matrix that `aslazy` wraps when it meets an operator.
+
+    Arrays do not: to them an operator applies. What a library has registered does.
+    """
+    if is_array(x):
+        return False
+    return aslazy.dispatch(type(x)) is not aslazy.dispatch(object) or hasattr(x, "matvec")
 
 
 @singledispatch

@@ -55,6 +55,8 @@ class Door(LinearOperator):  # type: ignore[misc]
         self.shape = (operators.index(self.shape[0]), operators.index(self.shape[1]))
         self._anchor = self._find_anchor()
         self._on_numpy = self._anchor is None or isinstance(self._anchor, np.ndarray)
+        # What NumPy arguments of a dtype give; those that are not listed yet take the long way in.
+        self._results = {self.dtype: self.dtype}
         self._sealed = True
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -64,6 +66,14 @@ class Door(LinearOperator):  # type: ignore[misc]
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"operators are immutable: can't delete {name!r}")
+
+    def __getattr__(self, name: str) -> Any:
+        """Say why an operator is not whole; other attributes are missing as ever."""
+        if name in ("shape", "dtype", "_anchor", "_on_numpy", "_results"):
+            raise AttributeError(
+                f"{type(self).__name__}.__init__ must call super().__init__(dtype, shape)"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _field_values(self) -> dict[str, Any]:
         """Return the values of the fields by name."""
@@ -120,7 +130,7 @@ class Door(LinearOperator):  # type: ignore[misc]
 
     def _product(self, x: Array) -> Array:
         """Multiply an array ``(n,)``, ``(n, k)`` or ``(..., n, k)`` after checking it."""
-        if not (type(x) is np.ndarray and self._on_numpy and x.dtype == self.dtype):
+        if not (type(x) is np.ndarray and self._on_numpy and x.dtype in self._results):
             x = self._admit(x)
         return self._multiply(x)
 
@@ -149,14 +159,16 @@ class Door(LinearOperator):  # type: ignore[misc]
             )
         dtype = dtype_of(x)
         wanted = np.result_type(self.dtype, dtype)
-        return cast(x, wanted if dtype.kind == "c" else real_counterpart(wanted))
+        admitted = cast(x, wanted if dtype.kind == "c" else real_counterpart(wanted))
+        if admitted is x and isinstance(x, np.ndarray):
+            self._results[dtype] = wanted
+        return admitted
 
     def _run(self, X: Array) -> Array:
         """Apply to a checked matrix; the result is fresh, and of the dtype it should have."""
         m, n = self.shape
         dtype = dtype_of(X)
-        if dtype != self.dtype:
-            dtype = np.result_type(self.dtype, dtype)
+        dtype = self._results.get(dtype) or np.result_type(self.dtype, dtype)
         if not (m and n and X.shape[1]):
             return zeros((m, X.shape[1]), dtype, X)
         Y = self._apply(X)

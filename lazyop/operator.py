@@ -53,7 +53,8 @@ class LazyOperator(Door):
     of this library. To write one, keep the constructor's arguments as attributes of the same
     names, list them in ``_fields``, call ``super().__init__(dtype, shape)`` last, and define
 
-    - ``_apply(X)``: the product with a matrix of columns ``(n, k)``, k >= 1, n >= 1;
+    - ``_apply(X)``: the product with a matrix of columns ``(n, k)`` (within an expression also an
+      empty one);
     - ``_adjoint()``: the adjoint, as an operator;
     - ``_transpose()`` or ``_conj()``, only where complex data have a cheaper way than the
       adjoint of a conjugate.
@@ -419,10 +420,10 @@ class LazyOperator(Door):
         Examples
         --------
         >>> import lazyop as lo
-        >>> print(lo.LowRank([[1.0], [2.0]], [[3.0], [4.0]]).plan(1))
-        product with 1 column(s), 8 flops
+        >>> print((2 * lo.aslazy([[1.0, 2.0]]) @ lo.Permutation([1, 0])).plan(1))
+        product with 1 column(s), 4 flops
+          apply                     0  Permutation(2x2, int8)
           matmul                    4  Dense(1x2, float64)
-          matmul                    4  Dense(2x1, float64)
         """
         count = operators.index(columns)
         if count < 0:

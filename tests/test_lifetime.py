@@ -100,8 +100,11 @@ def test_copies(name, way):
         assert B.tree() == view.tree()
         assert B.cost == view.cost
         assert not any(array.flags.writeable for array, _ in B._arrays())
-        np.testing.assert_array_equal(B.toarray(), view.toarray())
-        np.testing.assert_array_equal(B.H.toarray(), view.H.toarray())
+        for (copied, _), (held, _) in zip(B._arrays(), view._arrays(), strict=True):
+            np.testing.assert_array_equal(copied, held)
+        # A copy of an adjoint packs its weights anew, which rounds in another order.
+        np.testing.assert_allclose(B.toarray(), view.toarray(), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(B.H.toarray(), view.H.toarray(), rtol=0, atol=1e-13)
         with pytest.raises(AttributeError, match="immutable"):
             B.shape = None
 

@@ -144,7 +144,7 @@ class Chain(Sequence[Pattern]):
             If the lengths do not sum to the length of the chain, or a group does not chain.
         """
         if partition is None:
-            partition = self.partition()
+            partition = self._partition()
         lengths = tuple(positive_int(n, "a group length") for n in partition)
         if sum(lengths) != len(self):
             raise ValueError(
@@ -157,7 +157,7 @@ class Chain(Sequence[Pattern]):
             for n, end in zip(lengths, ends, strict=True)
         )
 
-    def partition(self) -> tuple[int, ...]:
+    def _partition(self) -> tuple[int, ...]:
         """Group lengths that merge redundant neighbours, the leftmost first, until none is left."""
         patterns, lengths = list(self), [1] * len(self)
         while True:

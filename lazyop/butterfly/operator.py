@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import OrientedChain, compiled_chain
@@ -208,7 +209,8 @@ class Butterfly(LazyOperator):
         Parameters
         ----------
         partition : sequence of int, optional
-            How many neighbours each new factor takes, left to right; they must be chainable.
+            How many neighbours each new factor takes, left to right; they must be chainable, or
+            their adjoints.
             By default, redundant neighbours merge (see `Chain.merge`), which never adds entries.
 
         Returns
@@ -223,7 +225,7 @@ class Butterfly(LazyOperator):
         >>> F.merge((1, 2)).chain
         Chain([(1, 2, 2, 4), (2, 4, 4, 1)])
         """
-        sizes = self.chain.partition() if partition is None else tuple(partition)
+        sizes = self.chain._partition() if partition is None else tuple(partition)
         self.chain.merge(sizes)  # raises where the partition does not fit
         stops = list(accumulate(sizes))
         groups = [self.factors[stop - size : stop] for size, stop in zip(sizes, stops, strict=True)]
@@ -306,20 +308,14 @@ def _product_of_factors(factors: Iterable[KroneckerSparse]) -> KroneckerSparse:
 
 
 def _product_of_two(left: KroneckerSparse, right: KroneckerSparse) -> KroneckerSparse:
-    """Multiply two chainable factors; their entries form blocks whose products are the result's.
-
-    With ``alpha = a_2 / a_1`` and ``delta = d_1 / d_2``, every pair of an ``(alpha, rank)`` split
-    of ``c_1`` and a ``(rank, delta)`` split of ``b_2`` gives one ``b_1 x c_2`` block.
-    """
+    """Multiply two factors that chain, or whose adjoints do."""
     p, q = left.pattern, right.pattern
-    rank, alpha, delta = p.rank_with(q), q.a // p.a, p.d // q.d
-    xp = namespace_of(left._held)
-    X, Y = unify_kinds(left.values, right.values)
-    X = xp.reshape(X, (p.a, p.b, alpha, rank, delta, q.d))
-    Y = xp.reshape(Y, (p.a, alpha, rank, delta, q.c, q.d))
-    blocks = xp.matmul(
-        xp.permute_dims(X, (0, 2, 4, 5, 1, 3)),  # a_1, alpha, delta, d_2 | b_1, rank
-        xp.permute_dims(Y, (0, 1, 3, 5, 2, 4)),  # a_1, alpha, delta, d_2 | rank, c_2
-    )
-    values = xp.permute_dims(blocks, (0, 4, 2, 1, 5, 3))  # a_1 | b_1, delta | alpha, c_2 | d_2
-    return KroneckerSparse(xp.reshape(values, tuple(p @ q)))
+    if not p.chainable_with(q) and q.H.chainable_with(p.H):
+        mirrored = _product_of_two(_transposed(right), _transposed(left))
+        return _transposed(mirrored)
+    return KroneckerSparse(Junction(p, q).product(*unify_kinds(left.values, right.values)))
+
+
+def _transposed(factor: KroneckerSparse) -> KroneckerSparse:
+    swapped = namespace_of(factor.values).permute_dims(factor.values, (0, 2, 1, 3))
+    return KroneckerSparse(swapped)

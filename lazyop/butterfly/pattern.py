@@ -111,7 +111,7 @@ class Pattern:
         return Pattern(self.a, self.c, self.b, self.d)
 
     def chainable_with(self, other: Pattern) -> bool:
-        """Whether `self @ other` is a pattern."""
+        """Whether a chain may have `self` and then `other`."""
         return self._obstacle(other) is None
 
     def rank_with(self, other: Pattern) -> int:
@@ -128,9 +128,14 @@ class Pattern:
         return self.a * self.c // other.a
 
     def __matmul__(self, other: Pattern) -> Pattern:
-        """Pattern of the product of a matrix with this pattern and one with the other."""
+        """Pattern of the product of a matrix with this pattern and one with the other.
+
+        Adjoints of patterns that chain multiply too: ``(p @ q).H`` is ``q.H @ p.H``.
+        """
         if not isinstance(other, Pattern):
             return NotImplemented
+        if not self.chainable_with(other) and other.H.chainable_with(self.H):
+            return (other.H @ self.H).H
         self.rank_with(other)
         return Pattern(self.a, self.b * self.d // other.d, other.a * other.c // self.a, other.d)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lazyop.aslazy import aslazy
+from lazyop.butterfly.blocks import chain_values, dense_from_values
 from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.operator import Butterfly
-from lazyop.factorization.blocks import chain_values, dense_from_values
 from lazyop.factorization.hierarchical import (
     distances,
     error_bound,
@@ -115,7 +115,8 @@ def factorize(
     no factors of this chain come closer to `A` than :math:`\max_s E_s`. What the steps find is
     no further away than :math:`\sum_s E_s`, and than :math:`(\sum_s E_s^2)^{1/2}` if every step
     splits off an end of what remains, as in the orders from left to right and back. A matrix
-    that is such a product is recovered, up to rounding.
+    that is such a product is recovered, up to rounding, in any order with orthonormalisation;
+    without it, if no block of the product falls short of its rank.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def factorize(
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     permutations = _permutations(permutation, matrix)
-    partition = chain.partition()
+    partition = chain._partition()
     splits = _merged_order(order, partition)
     merged = chain.merge(partition)
     scaled, exponent = _scaled(_unpermuted(matrix, *permutations))

@@ -14,9 +14,9 @@ from itertools import accumulate, pairwise
 from operator import matmul
 from typing import NamedTuple
 
+from lazyop.butterfly.blocks import Junction, dense_from_values, values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
-from lazyop.factorization.blocks import Junction, dense_from_values, values_from_dense
 from lazyop.factorization.low_rank import best_rank, tail_norm
 from lazyop.namespaces import Array, namespace_of
 

@@ -119,10 +119,9 @@ class OrientedChain:
 
 def compiled_chain(values: Sequence[Any], *, conjugated: bool) -> OrientedChain | None:
     """Return a chain for the compiled kernels; None where they don't apply."""
-    dtypes = {v.dtype for v in values}
-    if len(dtypes) > 1 or not all(isinstance(v, np.ndarray) for v in values):
+    if not all(isinstance(v, np.ndarray) for v in values) or not has_compiled():
         return None
-    if dtypes.pop().char not in "fdFD" or not has_compiled():
+    if len({v.dtype for v in values}) > 1 or values[0].dtype.char not in "fdFD":
         return None
     return OrientedChain(ChainKernel(values), False, conjugated)
 

@@ -105,7 +105,7 @@ def _runs(factors: Sequence[Values]) -> list[list[Values]]:
 
 
 def _doubles(left: Values, right: Values) -> bool:
-    return right.shape[0] == 2 * left.shape[0] and left.shape[3] == 2 * right.shape[3]
+    return bool(right.shape[0] == 2 * left.shape[0] and left.shape[3] == 2 * right.shape[3])
 
 
 def _general(values: Values) -> list[tuple[Kind, Values, tuple[int, ...]]]:

@@ -128,10 +128,16 @@ def test_partitions_that_do_not_fit_are_refused(partition, error, message):
 
 
 def test_a_group_that_does_not_chain_is_refused():
-    chain = Chain([(1, 2, 2, 2), (2, 2, 2, 1), (1, 2, 2, 2)])
-    assert chain.merge((2, 1)) == Chain([(1, 4, 4, 1), (1, 2, 2, 2)])
+    chain = Chain([(1, 6, 6, 1), (2, 3, 3, 1), (3, 2, 2, 1)])
+    assert chain.merge((2, 1)) == Chain([(1, 6, 6, 1), (3, 2, 2, 1)])
     with pytest.raises(ValueError, match="do not chain"):
         chain.merge((1, 2))
+
+
+def test_adjoints_of_a_chain_merge_as_the_chain_does():
+    chain = Chain(DYADIC_8)
+    assert chain.H.merge((1, 2)) == chain.merge((2, 1)).H
+    assert not chain.H.chainable
 
 
 @given(chains())
@@ -167,7 +173,7 @@ def test_neighbours_that_do_not_chain_are_not_redundant():
     assert mirrored.merge() == mirrored
     mixed = Chain([(2, 2, 2, 2), (1, 2, 2, 4), (2, 1, 4, 4), (8, 4, 1, 1)])
     assert mixed.redundant
-    assert mixed.partition() == (1, 1, 2)
+    assert mixed._partition() == (1, 1, 2)
 
 
 def test_restricting_an_order_drops_the_splits_inside_groups():
@@ -179,7 +185,7 @@ def test_restricting_an_order_drops_the_splits_inside_groups():
 @given(chains(lengths=st.integers(2, 5)), st.data())
 def test_restricted_orders_are_orders_of_the_merged_chain(chain, data):
     order = data.draw(st.permutations(range(1, len(chain))))
-    partition = chain.partition()
+    partition = chain._partition()
     assert chain.merge(partition) == chain.merge()
     restricted = restrict_order(order, partition)
     assert sorted(restricted) == list(range(1, len(partition)))

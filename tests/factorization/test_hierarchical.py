@@ -13,14 +13,14 @@ from chains import chains, dense, product, proper_chains, random_values, support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lazyop.butterfly.chain import Chain
-from lazyop.factorization import hierarchical
-from lazyop.factorization.blocks import (
+from lazyop.butterfly.blocks import (
     Junction,
     chain_values,
     dense_from_values,
     values_from_dense,
 )
+from lazyop.butterfly.chain import Chain
+from lazyop.factorization import hierarchical
 from lazyop.factorization.hierarchical import (
     distances,
     error_bound,

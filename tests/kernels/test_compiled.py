@@ -41,7 +41,8 @@ CHAINS = {
 
 
 def values_of(chain, dtype, seed=0):
-    return [random(dtype, *p, seed=seed + i) / np.sqrt(p.c) for i, p in enumerate(chain)]
+    values = [random(dtype, *p, seed=seed + i) / np.sqrt(p.c) for i, p in enumerate(chain)]
+    return [v.astype(dtype) for v in values]
 
 
 def reference(F, X):
@@ -57,7 +58,7 @@ def agree(found, expected, dtype, steps=20):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CHAINS)
 def test_every_direction_agrees_with_the_array_kernels(name, dtype):
-    F = lo.Butterfly([v.astype(dtype) for v in values_of(CHAINS[name], dtype)])
+    F = lo.Butterfly(values_of(CHAINS[name], dtype))
     for A, columns in product((F, F.H, F.T, F.conj()), (1, 2, 4, 7, 64, 70)):
         assert {step.kernel for step in A.plan(columns).steps} == {"compiled"}
         X = random(dtype, A.shape[1], columns)
@@ -90,7 +91,7 @@ def test_arguments_in_any_layout(layout, dtype):
 
 @pytest.mark.parametrize(("weights", "argument"), list(product(DTYPES, DTYPES)))
 def test_mixed_precisions(weights, argument):
-    F = lo.Butterfly([v.astype(weights) for v in values_of(CHAINS["dyadic6"], weights)])
+    F = lo.Butterfly(values_of(CHAINS["dyadic6"], weights))
     for columns in (1, 5):
         x = random(argument, 64, columns)
         y = F @ x
@@ -103,7 +104,7 @@ def test_mixed_precisions(weights, argument):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_parts_of_a_long_chain(bits, threads, dtype, monkeypatch):
     """Low strides first over blocks of rows, then high ones: the same in every cut."""
-    F = lo.Butterfly([v.astype(dtype) for v in values_of(lo.Chain.square_dyadic(2**bits), dtype)])
+    F = lo.Butterfly(values_of(lo.Chain.square_dyadic(2**bits), dtype))
     stages = F._compiled.kernel.packed.stages
     for low, columns, width in product(range(1, len(stages)), (1, 9), (1, 2)):
         span = int(stages[low, 5])
@@ -263,3 +264,10 @@ def test_kernel_takes_what_it_can():
     assert kernel.admit(np.ones((4, 1), "float32")).dtype == "float32"
     assert kernel.admit(np.ones((4, 1), "complex64")).shape == (4, 2)
     assert kernel.admit(np.ones((4, 1))) is None
+
+
+def test_adjoint_factors_merge():
+    F = lo.Butterfly(values_of(CHAINS["dyadic3"], "complex128"))
+    merged = F.H.merge((2, 1))
+    assert merged.chain == F.chain.merge((1, 2)).H
+    agree(merged.toarray(), F.toarray().conj().T, "complex128")

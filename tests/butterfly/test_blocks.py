@@ -8,13 +8,13 @@ from chains import chains, dense, product, random_values, support
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyop.butterfly.pattern import Pattern
-from lazyop.factorization.blocks import (
+from lazyop.butterfly.blocks import (
     Junction,
     chain_values,
     dense_from_values,
     values_from_dense,
 )
+from lazyop.butterfly.pattern import Pattern
 
 PATTERNS = [(1, 3, 2, 1), (2, 3, 2, 1), (1, 2, 3, 2), (2, 2, 3, 4), (3, 1, 1, 2)]
 
