@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# What `make test` installs: "test", or "test-plain" to test without Numba.
+TEST_EXTRA ?= test
 # Processes that run the tests ("auto": one per core), further options for pytest and for pip install.
 JOBS ?= auto
 PYTEST_FLAGS ?=
@@ -26,7 +28,7 @@ demo: $(VENV)/installed-demo
 	MPLBACKEND=Agg $(BIN)/python docs/gallery/quickstart.py
 
 # One BLAS thread in each process, as the processes already fill the cores.
-test: $(VENV)/installed-test
+test: $(VENV)/installed-$(TEST_EXTRA)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_FLAGS)
 
 check: $(VENV)/installed-dev
