@@ -1,5 +1,6 @@
 # The commands of a checkout. Each makes its own virtual environment, and needs only Python, make
-# and a package index: `make demo`, `make test`, `make check`, `make docs`, `make clean`.
+# and a package index: `make demo`, `make test`, `make check`, `make bench`, `make docs`,
+# `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,17 +16,21 @@ DOCTEST = --doctest-modules --doctest-glob='*.rst' \
 	--ignore=docs/api/generated --ignore=docs/auto_gallery --ignore=docs/conf.py --ignore=docs/gallery
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs clean
+.PHONY: help demo test check bench docs clean
 
 help:
 	@echo 'make demo   run docs/gallery/quickstart.py: a table, and a figure under build/'
 	@echo 'make test   run all tests'
 	@echo 'make check  ruff, mypy, import-linter, doctests, documentation without warnings'
+	@echo 'make bench  time lazyop beside its peers: a table, JSON and a figure in benchmarks/results/'
 	@echo 'make docs   build the documentation into build/docs'
 	@echo 'make clean  remove what these made'
 
 demo: $(VENV)/installed-demo
 	MPLBACKEND=Agg $(BIN)/python docs/gallery/quickstart.py
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/compare.py
 
 # One BLAS thread in each process, as the processes already fill the cores.
 test: $(VENV)/installed-$(TEST_EXTRA)

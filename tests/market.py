@@ -73,6 +73,11 @@ def _block_diagonal(dtype):
     return lo.BlockDiagonal(blocks), block_diag(*blocks)
 
 
+def _equal_blocks(dtype):
+    blocks = [random(dtype, 3, 2, seed=i) for i in range(4)]
+    return lo.BlockDiagonal(blocks), block_diag(*blocks)
+
+
 def _block(dtype):
     A, B, C = random(dtype, 2, 3), random(dtype, 4, 3), random(dtype, 4, 2)
     return lo.block([[A, None], [B, C]]), np.block([[A, np.zeros((2, 2), dtype)], [B, C]])
@@ -171,6 +176,7 @@ MARKET = {
     "Diagonal": _diagonal,
     "Permutation": _permutation,
     "BlockDiagonal": _block_diagonal,
+    "BlockDiagonalEqual": _equal_blocks,
     "Block": _block,
     "Kron": lambda dtype: _kron(dtype, (2, 3), (3, 2)),
     "KronThree": lambda dtype: _kron(dtype, (2, 3), (1, 2), (4, 2)),

@@ -5,18 +5,24 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from scipy import sparse
 
-from lazyop.algebra.composite import Composite
+from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiply
-from lazyop.namespaces import Array, namespace_of
+from lazyop.namespaces import Array, namespace_of, share_home, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scipy.sparse import csr_array
+
+
+#: Larger blocks cost more than the calls that multiply them one by one.
+_LARGEST_STACKED = 128
 
 
 class BlockDiagonal(Composite):
@@ -26,6 +32,7 @@ class BlockDiagonal(Composite):
     ----------
     ops : iterable of operators or what `aslazy` takes
         The blocks, of any shapes, at least one. Block-diagonal ones among them are flattened.
+        Small dense blocks of one shape are gathered into one array.
 
     Examples
     --------
@@ -36,6 +43,9 @@ class BlockDiagonal(Composite):
 
     def __init__(self, ops: Iterable[Any]) -> None:
         operands = self._take(tuple(ops))
+        self._stack = stack = _stack_of(operands)
+        if stack is not None:
+            operands = tuple(Dense(stack[i, :, :]) for i in range(len(operands)))
         shape = tuple(sum(sizes) for sizes in zip(*(op.shape for op in operands), strict=True))
         super().__init__(operands, shape)
 
@@ -44,12 +54,30 @@ class BlockDiagonal(Composite):
         return cls(operands)
 
     def _apply(self, X: Array) -> Array:
+        if self._stack is not None:
+            return self._apply_blocks(self._stack, X)
         cuts = accumulate((op.shape[1] for op in self.operands), initial=0)
         parts = [
             op._apply(X[start : start + op.shape[1], ...])
             for op, start in zip(self.operands, cuts, strict=False)
         ]
         return namespace_of(X).concat(parts, axis=0)
+
+    @staticmethod
+    def _apply_blocks(stack: Array, X: Array) -> Array:
+        """Apply all blocks, which are equally large and dense, by one product."""
+        xp = namespace_of(X)
+        count, m, n = stack.shape
+        stack, X = unify_kinds(stack, xp.reshape(X, (count, n, X.shape[1])))
+        return xp.reshape(xp.matmul(stack, X), (count * m, X.shape[2]))
+
+    def _adjoint(self) -> LazyOperator:
+        if self._stack is None or self.dtype.kind != "c":
+            return super()._adjoint()
+        return Conjugate(self._transpose())  # so that the blocks stay one stack
+
+    def _conj(self) -> LazyOperator:
+        return super()._conj() if self._stack is None else Conjugate(self)
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, BlockDiagonal) or not self._fits(other):
@@ -68,6 +96,39 @@ class BlockDiagonal(Composite):
 
     def _tosparse(self) -> csr_array:
         return sparse.block_diag([op.tosparse() for op in self.operands], format="csr")
+
+
+def _stack_of(ops: tuple[LazyOperator, ...]) -> Array | None:
+    """Return small dense blocks of one shape and dtype as one array ``(count, m, n)``.
+
+    Blocks that lie in such an array already, as those of an adjoint do, are not copied.
+    """
+    first = ops[0]
+    if len(ops) == 1 or not isinstance(first, Dense) or max(first.shape) > _LARGEST_STACKED:
+        return None
+    values = []
+    for op in ops:
+        if not isinstance(op, Dense) or (op.shape, op.dtype) != (first.shape, first.dtype):
+            return None
+        values.append(op.values)
+    if any(not share_home(values[0], v) for v in values):
+        return None
+    return _common_stack(values) if isinstance(values[0], np.ndarray) else _new_stack(values)
+
+
+def _new_stack(values: list[Array]) -> Array:
+    return namespace_of(values[0]).stack(values)
+
+
+def _common_stack(values: list[Array]) -> Array:
+    """Return the array that the blocks are consecutive parts of, or a new one."""
+    start, step = values[0].ctypes.data, values[0].nbytes
+    apart = all(v.ctypes.data == start + i * step for i, v in enumerate(values))
+    same = all(v.base is not None and v.base is values[0].base for v in values)
+    if not (apart and same and len({v.strides for v in values}) == 1):
+        return _new_stack(values)
+    shape, strides = (len(values), *values[0].shape), (step, *values[0].strides)
+    return np.lib.stride_tricks.as_strided(values[0], shape, strides, writeable=False)
 
 
 def block_diag(*ops: Any) -> LazyOperator:

@@ -34,7 +34,11 @@ class Dense(LazyOperator):
         return namespace_of(X).matmul(values, X)
 
     def _apply_stack(self, S: Array) -> Array:
-        return self._apply(S)  # a matrix product broadcasts over a stack
+        if S.shape[2] != 1:
+            return self._apply(S)  # a matrix product broadcasts over a stack
+        xp = namespace_of(S)  # one column each: they make one matrix
+        values, rows = unify_kinds(self.values, S[:, :, 0])
+        return xp.matmul(rows, xp.matrix_transpose(values))[:, :, None]
 
     def _adjoint(self) -> LazyOperator:
         transpose = self._transpose()

@@ -1,0 +1,1 @@
+"""Timings of lazyop from one commit to the next, for ``asv``; see `asv.conf.json` beside them."""
