@@ -178,6 +178,7 @@ def expressions(draw, m, n, depth):
         return draw(leaves(m, n))
     kinds = ["leaf", "sum", "difference", "product", "multiple", "quotient", "adjoint"]
     kinds += ["transpose", "conjugate", "kron", "block_diag", "block", "stacks", "restriction"]
+    kinds += ["product of combined"]
     if m == n:
         kinds += ["power", "power", "kronsum", "kronsum", "normal"]
     kind = draw(st.sampled_from(kinds))
@@ -216,21 +217,21 @@ def expressions(draw, m, n, depth):
     if kind == "conjugate":
         case = part(m, n)
         return case.changed(lo.aslazy(case.op).conj(), np.conj)
-    if kind == "kron":
-        rows, cols = draw(divisions(m)), draw(divisions(n))
-        count = min(len(rows), len(cols))
-        rows, cols = _merged(rows, count), _merged(cols, count)
-        cases = [part(k, l) for k, l in zip(rows, cols, strict=True)]
-        return joined(cases, lo.kron(*(c.op for c in cases)), lambda x: reduce(np.kron, x))
+    if kind in ("kron", "block_diag"):
+        sizes = divisions if kind == "kron" else splits
+        return _combined(kind, draw(sizes(m)), draw(sizes(n)), part)
+    if kind == "product of combined":
+        kind = draw(st.sampled_from(["kron", "block_diag"]))
+        sizes = divisions if kind == "kron" else splits
+        inner = draw(sizes(draw(SIZES)))
+        pair = [
+            _combined(kind, draw(sizes(m)), inner, part),
+            _combined(kind, draw(st.permutations(inner)), draw(sizes(n)), part),
+        ]
+        return joined(pair, pair[0].op @ pair[1].op, lambda x: reduce(np.matmul, x))
     if kind == "kronsum":
         cases = [part(k, k) for k in draw(divisions(n))]
         return joined(cases, lo.kronsum(*(c.op for c in cases)), lambda x: reduce(_kron_sum, x))
-    if kind == "block_diag":
-        rows, cols = draw(splits(m)), draw(splits(n))
-        count = min(len(rows), len(cols))
-        rows, cols = _summed(rows, count), _summed(cols, count)
-        cases = [part(k, l) for k, l in zip(rows, cols, strict=True)]
-        return joined(cases, lo.block_diag(*(c.op for c in cases)), _block_diagonal)
     if kind == "block":
         rows, cols = draw(splits(m)), draw(splits(n))
         grid = [[part(k, l) for l in cols] for k in rows]
@@ -267,12 +268,16 @@ def expressions(draw, m, n, depth):
     return draw(leaves(m, n))
 
 
-def _merged(sizes, count):
-    return [*sizes[: count - 1], math.prod(sizes[count - 1 :])]
-
-
-def _summed(sizes, count):
-    return [*sizes[: count - 1], sum(sizes[count - 1 :])]
+def _combined(kind, rows, cols, part):
+    """Make a Kronecker product or a block-diagonal of parts with sizes as given, or merged."""
+    merge = math.prod if kind == "kron" else sum
+    count = min(len(rows), len(cols)) - 1
+    rows, cols = ([*sizes[:count], merge(sizes[count:])] for sizes in (rows, cols))
+    cases = [part(k, l) for k, l in zip(rows, cols, strict=True)]
+    ops = [case.op for case in cases]
+    if kind == "kron":
+        return joined(cases, lo.kron(*ops), lambda x: reduce(np.kron, x))
+    return joined(cases, lo.block_diag(*ops), _block_diagonal)
 
 
 def _kron_sum(A, B):

@@ -176,15 +176,17 @@ USES = {
     "restriction": lambda A: A[:0].H,
     "description": lambda A: (A.cost, A.plan(), A.tree()),
     "copy": lambda A: copy.deepcopy(A).H,
-    "precision": lambda A: None if A.tree().count("External") else A.astype("complex64").H,
+    "precision": lambda A: None if "External" in A.tree() else A.astype("complex64").H,
+    "namespace": lambda A: None if "External" in A.tree() else A.to("array_api_strict").N,
 }
 
 
 @every_operator
+@pytest.mark.parametrize("dtype", ["float64", DTYPE])
 @pytest.mark.parametrize("use", USES)
-def test_an_operator_dies_with_its_last_name(name, use):
+def test_an_operator_dies_with_its_last_name(name, use, dtype):
     with no_collector():
-        A = make(name)
+        A = MARKET[name](dtype)[0]
         results = USES[use](A)
         parts = [weakref.ref(part) for part in (A, A.H, A.T, *A.args)]
         arrays = [weakref.ref(array) for array, _ in A._arrays()]

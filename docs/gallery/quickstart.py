@@ -129,11 +129,10 @@ uniform = lo.factorize(dft, lo.Chain.square_dyadic(n), permutation="bit-reversal
 print(uniform)
 
 # %%
-# The operator is a butterfly of ten factors times the permutation. Neighbours can be multiplied
-# out; in pairs that adds no numbers and halves the calls.
+# The operator is a butterfly of ten factors times the permutation.
 
-ten_factors, bit_reversal = uniform.operator.args
-F = ten_factors.merge((2, 2, 2, 2, 2)) @ bit_reversal
+F = uniform.operator
+ten_factors, bit_reversal = F.args
 print(F.tree())
 
 # %%

@@ -14,7 +14,7 @@ from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import OrientedChain, compiled_chain
-from lazyop.kernels.plan import COMPILED, KERNELS, Plan, Step, choose_kernel
+from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
 from lazyop.namespaces import (
     Array,
     as_data,
@@ -115,8 +115,9 @@ class KroneckerSparse(LazyOperator):
         return self.pattern.nnz * self._flops_per_entry()
 
     def _steps(self, columns: int) -> Iterator[Step]:
-        kernel = COMPILED if self._compiled else choose_kernel(self._held.shape, columns)
-        yield self._step(kernel, columns)
+        compiled = self._compiled
+        kernel = compiled.kernel.kernel_for(columns) if compiled else None
+        yield self._step(kernel or choose_kernel(self._held.shape, columns), columns)
 
     def _step(self, kernel: str, columns: int) -> Step:
         return Step(repr(self), kernel, self._flops() * columns)
@@ -179,15 +180,16 @@ class Butterfly(LazyOperator):
         self.chain = Chain([f.pattern for f in self.factors])
         self.kernels = kernels
         self._compiled = _compiled or _compiled_factors(self.factors)
-        self._is_compiled = self._compiled is not None and (kernels is None or COMPILED in kernels)
+        self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
+        self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
 
     def _apply(self, X: Array) -> Array:
-        Y = self._compiled.apply(X) if self._compiled and self._is_compiled else None
-        if Y is None:
-            Y = apply_chain(self.factors, X, None if self._is_compiled else self.kernels)
-        return Y
+        if self._compiled is not None and self._is_whole:
+            Y = self._compiled.apply(X, self._whole)
+            return apply_chain(self.factors, X) if Y is None else Y
+        return apply_chain(self.factors, X, None if self._whole else self.kernels)
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
@@ -237,7 +239,9 @@ class Butterfly(LazyOperator):
         Parameters
         ----------
         plan : Plan
-            As `plan` returns, with as many steps as factors, kernels replaced at will.
+            As `plan` returns, kernels replaced at will: one step for the whole chain, or one for
+            each factor. The kernels of a factor are "elementwise" and "matmul"; those of a whole
+            chain, on NumPy and with Numba installed, "compiled" and "dense".
 
         Returns
         -------
@@ -246,19 +250,20 @@ class Butterfly(LazyOperator):
         Raises
         ------
         ValueError
-            If the plan has another number of steps, or names an unknown kernel.
+            If the plan has another number of steps, or names a kernel that is not there.
         """
-        if len(plan.steps) != len(self.factors):
+        names = tuple(step.kernel for step in reversed(plan.steps))
+        kernels = names * len(self.factors) if len(names) == 1 else names
+        if len(kernels) != len(self.factors):
             raise ValueError(
                 f"the plan has {len(plan.steps)} steps, the butterfly {len(self.factors)} factors"
             )
-        kernels = tuple(step.kernel for step in reversed(plan.steps))
-        known = (COMPILED, *KERNELS) if self._compiled else tuple(KERNELS)
+        known = (*WHOLE_CHAIN, *KERNELS) if self._compiled else tuple(KERNELS)
         for kernel in kernels:
             if kernel not in known:
                 raise ValueError(f"no kernel {kernel!r} for this butterfly, only {known}")
-        if COMPILED in kernels and len(set(kernels)) > 1:
-            raise ValueError(f"the kernel {COMPILED!r} applies all factors at once, or none")
+        if set(kernels) & set(WHOLE_CHAIN) and len(set(kernels)) > 1:
+            raise ValueError(f"the kernels {WHOLE_CHAIN} apply all factors at once, or none")
         return Butterfly(self.factors, kernels=kernels, _compiled=self._compiled)
 
     def _tosparse(self) -> csr_array:
@@ -268,10 +273,16 @@ class Butterfly(LazyOperator):
         return sum(factor._flops() for factor in self.factors)
 
     def _steps(self, columns: int) -> Iterator[Step]:
+        if self._compiled is not None and self._is_whole:
+            kernel = self._whole or self._compiled.kernel.kernel_for(columns)
+            entries = self.shape[0] * self.shape[1] * self._flops_per_entry()
+            flops = entries if kernel == "dense" else self._flops()
+            yield Step(repr(self), kernel, flops * columns)
+            return
         for i in reversed(range(len(self.factors))):
             factor = self.factors[i]
-            kernel = COMPILED if self._is_compiled else choose_kernel(factor._held.shape, columns)
-            yield factor._step(self.kernels[i] if self.kernels else kernel, columns)
+            chosen = self.kernels[i] if self.kernels and not self._whole else None
+            yield factor._step(chosen or choose_kernel(factor._held.shape, columns), columns)
 
     def _details(self) -> str:
         return f"{len(self.factors)} factors, {self.chain.nnz} entries"

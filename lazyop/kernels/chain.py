@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lazyop.kernels.packing import Packed, pack
-from lazyop.kernels.plan import has_compiled
+from lazyop.kernels.plan import choose_whole_chain, has_compiled
 from lazyop.kernels.threads import share
 
 if TYPE_CHECKING:
@@ -41,11 +41,30 @@ class ChainKernel:
     def __init__(self, values: Sequence[Values]) -> None:
         self.values = tuple(values)
         self.dtype = self.values[0].dtype
+        self._kernels: dict[int, str] = {}
 
     @cached_property
     def packed(self) -> Packed:
         """The weights in the order in which products read them; made at the first product."""
         return pack(self.values)
+
+    @cached_property
+    def dense(self) -> Values:
+        """The dense matrix; a single dense block is not copied."""
+        a, b, c, d = self.values[0].shape
+        if len(self.values) == 1 and a * d == 1:
+            return self.values[0].reshape(b, c)
+        unit = np.eye(self.packed.shape[1], dtype=self.dtype)
+        return self._apply_packed(unit, transposed=False, conjugated=False)
+
+    def kernel_for(self, columns: int) -> str:
+        """Name the kernel that a product with that many columns takes."""
+        if columns not in self._kernels:
+            (m, n), thin = self.packed.shape, self.packed.is_thin
+            copies = len(self.values) == 1 and self.values[0].size < m * n
+            entries = 0 if thin or copies else self.packed.weights.size
+            self._kernels[columns] = choose_whole_chain(entries, m * n, columns)
+        return self._kernels[columns]
 
     def admit(self, X: Values) -> Values | None:
         """Return an argument in the dtype of the weights; None where that would lose some of it."""
@@ -67,8 +86,16 @@ class ChainKernel:
 
         return cpu.low_vector, cpu.low_vector_transposed
 
-    def apply(self, X: Values, *, transposed: bool, conjugated: bool) -> Values:
+    def apply(self, X: Values, kernel: str, *, transposed: bool, conjugated: bool) -> Values:
         """Multiply a matrix of columns by the chain, its transpose, conjugate or adjoint."""
+        if kernel == "compiled":
+            return self._apply_packed(X, transposed=transposed, conjugated=conjugated)
+        matrix = self.dense.T if transposed else self.dense
+        flips = conjugated and self.dtype.kind == "c"
+        Y: Values = matrix @ (np.conj(X) if flips else X)
+        return np.conj(Y) if flips else Y
+
+    def _apply_packed(self, X: Values, *, transposed: bool, conjugated: bool) -> Values:
         packed, columns = self.packed, X.shape[1]
         Y = np.empty((packed.shape[transposed], columns), dtype=X.dtype)
         if columns == 1 and self._short is not None:
@@ -98,14 +125,19 @@ class OrientedChain:
     transposed: bool = False
     conjugated: bool = False
 
-    def apply(self, X: Any) -> Any | None:
-        """Multiply a matrix of columns; None where the argument wants another kernel."""
+    def apply(self, X: Any, kernel: str | None = None) -> Any | None:
+        """Multiply a matrix of columns; None where the argument wants the array kernels."""
         if not isinstance(X, np.ndarray):
             return None
         admitted = self.kernel.admit(X)
         if admitted is None:
             return None
-        Y = self.kernel.apply(admitted, transposed=self.transposed, conjugated=self.conjugated)
+        Y = self.kernel.apply(
+            admitted,
+            kernel or self.kernel.kernel_for(admitted.shape[1]),
+            transposed=self.transposed,
+            conjugated=self.conjugated,
+        )
         return Y if admitted.dtype == Y.dtype and X.shape[1] == Y.shape[1] else Y.view(X.dtype)
 
     def transpose(self) -> OrientedChain:

@@ -27,8 +27,13 @@ KERNELS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType(
     }
 )
 
-#: The kernel of all factors of a chain at once, where Numba is installed.
-COMPILED = "compiled"
+#: The kernels that apply all factors of a chain at once, where Numba is installed: over weights in
+#: reading order, or by the dense matrix, made once, where the chain is hardly smaller than that.
+WHOLE_CHAIN = ("compiled", "dense")
+
+#: How many times the weights of a chain the dense matrix may hold and be faster all the same, as
+#: BLAS computes at its peak and in the order in which the memory lies.
+_DENSE_IF_BELOW, _DENSE_IF_BELOW_FOR_COLUMNS = 2, 3
 
 #: What a tile of the argument should fit into: about half of a core's second-level cache.
 _CACHE_BYTES = 1 << 19
@@ -117,6 +122,12 @@ def choose_tiling(
     span = strides[low]
     width = min(span, 4 if tile else max(8, _VECTOR_BYTES // itemsize * span // rows // 4))
     return Tiling(tile, low, span, 1 << (width.bit_length() - 1), threads)
+
+
+def choose_whole_chain(entries: int, size: int, columns: int) -> str:
+    """Choose the kernel of a whole chain with that many weights, and entries in its product."""
+    factor = _DENSE_IF_BELOW_FOR_COLUMNS if columns >= _FEWEST_COLUMNS else _DENSE_IF_BELOW
+    return "dense" if size <= factor * entries else "compiled"
 
 
 def _threads(flops: int) -> int:

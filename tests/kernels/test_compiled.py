@@ -1,5 +1,6 @@
 """The compiled kernels against the array kernels, over every way through a chain."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -60,9 +61,13 @@ def agree(found, expected, dtype, steps=20):
 def test_every_direction_agrees_with_the_array_kernels(name, dtype):
     F = lo.Butterfly(values_of(CHAINS[name], dtype))
     for A, columns in product((F, F.H, F.T, F.conj()), (1, 2, 4, 7, 64, 70)):
-        assert {step.kernel for step in A.plan(columns).steps} == {"compiled"}
         X = random(dtype, A.shape[1], columns)
-        agree(A @ X, reference(A, X), dtype)
+        expected = reference(A, X)
+        agree(A @ X, expected, dtype)
+        for kernel in ("compiled", "dense"):
+            forced = A.with_plan(A.plan(columns).with_kernel(kernel))
+            assert [step.kernel for step in forced.plan(columns).steps] == [kernel]
+            agree(forced @ X, expected, dtype)
 
 
 @pytest.mark.parametrize("dtype", TWO)
@@ -181,7 +186,7 @@ def test_a_factor_alone_is_not_copied():
     values = random("float64", 4, 8, 8, 4)
     K = lo.KroneckerSparse(values)
     for A in (K, K.H):
-        A @ np.ones(128)
+        _ = A @ np.ones(128)
         assert np.shares_memory(A._compiled.kernel.packed.weights, values)
 
 
@@ -202,8 +207,36 @@ def test_a_plan_can_be_overridden_and_refuses_what_does_not_exist():
     assert {s.kernel for s in G.H.plan(5).steps} == {"elementwise"}
     with pytest.raises(ValueError, match="no kernel 'magic'"):
         F.with_plan(F.plan(1).with_kernel("magic"))
+    mixed = dataclasses.replace(plan_of_two(), steps=(*plan_of_two().steps, plan_of_two().steps[0]))
+    with pytest.raises(ValueError, match="all factors at once, or none"):
+        F.with_plan(
+            dataclasses.replace(
+                mixed, steps=(dataclasses.replace(mixed.steps[0], kernel="dense"), *mixed.steps[1:])
+            )
+        )
     with pytest.raises(ValueError, match="2 steps"):
-        F.with_plan(lo.Butterfly(values_of(CHAINS["dyadic2"], "float64")).plan(1))
+        F.with_plan(plan_of_two())
+
+
+def plan_of_two():
+    """A plan of two array kernels."""
+    F = lo.Butterfly(values_of(CHAINS["dyadic2"], "float64"))
+    return F.with_plan(F.plan(1).with_kernel("matmul")).plan(1)
+
+
+def test_a_chain_hardly_smaller_than_its_matrix_is_applied_as_one():
+    F = lo.Butterfly(values_of(lo.Chain.dyadic(64, rank=8), "float64"))
+    assert F.plan(64).steps[0].kernel == "dense"
+    assert F.plan(64).flops == 2 * 64 * 64 * 64
+    thin = lo.Butterfly(values_of(CHAINS["dyadic6"], "float64"))
+    assert {thin.plan(columns).steps[0].kernel for columns in (1, 64)} == {"compiled"}
+    # one factor of several blocks keeps to its values: the matrix would be a larger copy
+    K = lo.KroneckerSparse(np.ones((2, 8, 8, 1)))
+    assert K.plan(64).steps[0].kernel == "compiled"
+    whole = np.ones((1, 8, 8, 1))
+    K = lo.KroneckerSparse(whole)
+    assert K.plan(64).steps[0].kernel == "dense"
+    assert np.shares_memory(K._compiled.kernel.dense, whole)
 
 
 def test_import_leaves_numba_alone():
