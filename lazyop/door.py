@@ -205,7 +205,37 @@ class Door(LinearOperator):  # type: ignore[misc]
     # SciPy's methods ------------------------------------------------------------------------
 
     def matvec(self, x: Any) -> Array:
-        """Multiply a vector ``(n,)``, a column ``(n, 1)``, or a batch of vectors ``(..., n)``."""
+        """Multiply a vector, a column, or a batch of vectors.
+
+        Parameters
+        ----------
+        x : array_like, shape (n,), (n, 1) or (..., n)
+            A vector, a column, or a batch of vectors along the last axis. What has the shape
+            ``(n, 1)`` counts as a column.
+
+        Returns
+        -------
+        array, shape (m,), (m, 1) or (..., m)
+            The product, in the form of the argument.
+
+        Raises
+        ------
+        ValueError
+            If the vectors are not of length n.
+        TypeError
+            If ``x`` is no array of numbers, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> A = lo.aslazy([[1.0, 2.0], [3.0, 4.0]])
+        >>> A.matvec([1.0, 0.0])
+        array([1., 3.])
+        >>> A.matvec([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        array([[1., 3.],
+               [2., 4.],
+               [3., 7.]])
+        """
         if type(x) is np.ndarray and x.ndim == 1:
             return self._product(x)
         x = self._admit(x)
@@ -220,18 +250,92 @@ class Door(LinearOperator):  # type: ignore[misc]
         return self._multiply(xp.expand_dims(x, axis=-1))[..., 0]
 
     def matmat(self, X: Any) -> Array:
-        """Multiply a matrix ``(n, k)`` or a stack of matrices ``(..., n, k)``."""
+        """Multiply a matrix or a stack of matrices.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, k) or (..., n, k)
+            A matrix, or a stack of matrices over its last two axes.
+
+        Returns
+        -------
+        array, shape (m, k) or (..., m, k)
+            The product, in the form of the argument.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has fewer than two dimensions, or other than n rows.
+        TypeError
+            If ``X`` is no array of numbers, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).matmat([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+        array([[1., 2., 3.],
+               [3., 4., 7.]])
+        """
         X = self._admit(X)
         if X.ndim < 2:
             raise ValueError(f"matmat takes a matrix or a stack of matrices, got {X.ndim}-d")
         return self._multiply(X)
 
     def rmatvec(self, x: Any) -> Array:
-        """Multiply a vector by the adjoint."""
+        """Multiply a vector, a column, or a batch of vectors by the adjoint.
+
+        Parameters
+        ----------
+        x : array_like, shape (m,), (m, 1) or (..., m)
+            A vector, a column, or a batch of vectors along the last axis, as in `matvec`.
+
+        Returns
+        -------
+        array, shape (n,), (n, 1) or (..., n)
+            The product, in the form of the argument.
+
+        Raises
+        ------
+        ValueError
+            If the vectors are not of length m.
+        TypeError
+            If ``x`` is no array of numbers, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).rmatvec([1.0, 0.0])
+        array([1., 2.])
+        """
         return self.adjoint().matvec(x)
 
     def rmatmat(self, X: Any) -> Array:
-        """Multiply a matrix by the adjoint."""
+        """Multiply a matrix or a stack of matrices by the adjoint.
+
+        Parameters
+        ----------
+        X : array_like, shape (m, k) or (..., m, k)
+            A matrix, or a stack of matrices over its last two axes.
+
+        Returns
+        -------
+        array, shape (n, k) or (..., n, k)
+            The product, in the form of the argument.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has fewer than two dimensions, or other than m rows.
+        TypeError
+            If ``X`` is no array of numbers, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).rmatmat([[1.0, 0.0], [0.0, 1.0]])
+        array([[1., 3.],
+               [2., 4.]])
+        """
         return self.adjoint().matmat(X)
 
     # SciPy's own nodes call these on their operands.

@@ -124,6 +124,15 @@ def load(path: str | os.PathLike[str]) -> LazyOperator:
         If there is no such file.
     ValueError
         If it is not a lazyop file, is damaged, or was written by a newer version.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lazyop as lo
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "operator.npz"
+    >>> lo.save(path, lo.Diagonal([1.0, 2.0]))
+    >>> lo.load(path)
+    Diagonal(2x2, float64)
     """
     with open(path, "rb") as file:
         try:

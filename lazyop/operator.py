@@ -72,6 +72,27 @@ class LazyOperator(Door):
         ``(m, n)``.
     dtype : numpy.dtype
         The dtype of the matrix.
+
+    Examples
+    --------
+    The reflection ``I - 2 v v^T`` by a real unit vector v is its own adjoint:
+
+    >>> import numpy as np
+    >>> import lazyop as lo
+    >>> class Reflection(lo.LazyOperator):
+    ...     _fields = ("v",)
+    ...     def __init__(self, v):
+    ...         self.v = v
+    ...         super().__init__(v.dtype, (v.shape[0], v.shape[0]))
+    ...     def _apply(self, X):
+    ...         return X - 2 * self.v[:, None] * (self.v @ X)
+    ...     def _adjoint(self):
+    ...         return self
+    >>> A = Reflection(np.full(4, 0.5))
+    >>> A @ [1.0, 0.0, 0.0, 0.0]
+    array([ 0.5, -0.5, -0.5, -0.5])
+    >>> (A.H @ A + lo.Identity(4)) @ [1.0, 0.0, 0.0, 0.0]
+    array([2., 0., 0., 0.])
     """
 
     # What subclasses define -----------------------------------------------------------------
@@ -189,8 +210,23 @@ class LazyOperator(Door):
     def astype(self, dtype: npt.DTypeLike) -> LazyOperator:
         """Return the same operator in another precision.
 
-        Real factors of a complex operator stay real. A conversion that would lose the imaginary
-        part, or the fractions, raises TypeError.
+        Real factors of a complex operator stay real.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The dtype of the result; one of numbers.
+
+        Returns
+        -------
+        LazyOperator
+            This operator itself where nothing changes.
+
+        Raises
+        ------
+        TypeError
+            If the conversion would lose the imaginary part, or the fractions, or the dtype is
+            not one of numbers.
 
         Examples
         --------
@@ -204,7 +240,36 @@ class LazyOperator(Door):
         return Conversion(self, xp, device, dtype).operator(self)
 
     def dot(self, x: Any) -> Any:
-        """Multiply from the left: operators compose, scalars scale, arrays are applied to."""
+        """Multiply from the left: operators compose, scalars scale, arrays are applied to.
+
+        Parameters
+        ----------
+        x : scalar, operator or array_like
+            A number; what `aslazy` takes for an operator, with n rows; or an array of shape
+            ``(n,)``, ``(n, k)`` or ``(..., n, k)``.
+
+        Returns
+        -------
+        LazyOperator or array
+            The multiple or the product as an operator; for an array the product, of shape
+            ``(m,)``, ``(m, k)`` or ``(..., m, k)``.
+
+        Raises
+        ------
+        ValueError
+            If the sizes don't fit, or a scalar is not finite.
+        TypeError
+            If ``x`` is nothing of the kind, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> A = lo.Diagonal([1.0, 2.0])
+        >>> A.dot([3.0, 4.0])
+        array([3., 8.])
+        >>> A.dot(2).dot(A).diagonal()
+        array([2., 8.])
+        """
         if is_scalar(x):
             return self._scaled(x)
         if is_operator(x):
@@ -214,7 +279,33 @@ class LazyOperator(Door):
         return self._product(x if is_array(x) else as_array(x, "the argument"))
 
     def rdot(self, x: Any) -> Any:
-        """Multiply from the right: ``x @ self``."""
+        """Multiply from the right: ``x @ self``.
+
+        Parameters
+        ----------
+        x : scalar, operator or array_like
+            A number; what `aslazy` takes for an operator, with m columns; or an array of shape
+            ``(m,)``, ``(k, m)`` or ``(..., k, m)``.
+
+        Returns
+        -------
+        LazyOperator or array
+            The multiple or the product as an operator; for an array the product, of shape
+            ``(n,)``, ``(k, n)`` or ``(..., k, n)``.
+
+        Raises
+        ------
+        ValueError
+            If the sizes don't fit, or a scalar is not finite.
+        TypeError
+            If ``x`` is nothing of the kind, or lives in another namespace than the operator.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).rdot([1.0, 1.0])
+        array([4., 6.])
+        """
         if is_scalar(x):
             return self._scaled(x)
         if is_operator(x):
@@ -296,7 +387,38 @@ class LazyOperator(Door):
         return power(self, exponent)
 
     def __getitem__(self, key: Any) -> Any:
-        """Restrict by slices, integer arrays or boolean masks; integers give arrays."""
+        """Restrict by slices, integer arrays or boolean masks; integers give arrays.
+
+        Parameters
+        ----------
+        key : index or pair of indices
+            For the rows, and for the columns (all of them by default): each an integer, a
+            slice, a one-dimensional array of integers, or a boolean mask. The indices of a pair
+            are taken independently, rows by columns.
+
+        Returns
+        -------
+        LazyOperator, array or scalar
+            An operator; the row or column where one index is an integer; the entry where both
+            are.
+
+        Raises
+        ------
+        IndexError
+            If there are more than two indices, or one is out of range or nothing of the kind.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> A = lo.Diagonal([1.0, 2.0, 3.0])
+        >>> A[1:, [0, 2]].toarray()
+        array([[0., 0.],
+               [0., 3.]])
+        >>> A[1]
+        array([0., 2., 0.])
+        >>> float(A[1, 1])
+        2.0
+        """
         from lazyop.algebra.restriction import restrict
 
         return restrict(self, key)
@@ -306,11 +428,35 @@ class LazyOperator(Door):
     # Adjoint, transpose, conjugate ----------------------------------------------------------
 
     def adjoint(self) -> LazyOperator:
-        """Return the adjoint (the conjugate transpose), as an operator made from the parts."""
+        """Return the adjoint (the conjugate transpose), as an operator made from the parts.
+
+        Returns
+        -------
+        LazyOperator
+            Of shape ``(n, m)``. Its adjoint is this operator again.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.Diagonal([1.0, 2j]).adjoint().diagonal()
+        array([1.-0.j, 0.-2.j])
+        """
         return self._linked("adjoint", self._adjoint)
 
     def transpose(self) -> LazyOperator:
-        """Return the transpose, as an operator made from the parts."""
+        """Return the transpose, as an operator made from the parts.
+
+        Returns
+        -------
+        LazyOperator
+            Of shape ``(n, m)``; the adjoint where the operator is real.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0]]).transpose() @ [3.0]
+        array([3., 6.])
+        """
         if self.dtype.kind != "c":
             return self.adjoint()
         return self._linked("transpose", self._transpose)
@@ -342,7 +488,19 @@ class LazyOperator(Door):
         return None
 
     def conj(self) -> LazyOperator:
-        """Return the complex conjugate; a real operator is its own."""
+        """Return the complex conjugate; a real operator is its own.
+
+        Returns
+        -------
+        LazyOperator
+            Of the same shape.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.Diagonal([1j, 2j]).conj().diagonal()
+        array([0.-1.j, 0.-2.j])
+        """
         return self if self.dtype.kind != "c" else self._conj()
 
     @property
@@ -357,7 +515,15 @@ class LazyOperator(Door):
 
     @property
     def N(self) -> LazyOperator:
-        """The normal operator ``A.H @ A``."""
+        """The normal operator ``A.H @ A``.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0]]).N.toarray()
+        array([[1., 2.],
+               [2., 4.]])
+        """
         from lazyop.algebra.normal_form import multiply
 
         return multiply(self.adjoint(), self)
@@ -365,26 +531,76 @@ class LazyOperator(Door):
     # Dense and sparse -----------------------------------------------------------------------
 
     def toarray(self) -> Array:
-        """Return the dense matrix, in the operator's namespace (NumPy where it holds no data)."""
+        """Return the dense matrix, in the operator's namespace (NumPy where it holds no data).
+
+        Returns
+        -------
+        array, shape (m, n)
+            A new array of the operator's dtype.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> (lo.Identity(2) + lo.LowRank([[1.0], [2.0]], [[1.0], [1.0]])).toarray()
+        array([[2., 1.],
+               [2., 3.]])
+        """
         return self._toarray(self._reference())
 
     def tosparse(self) -> csr_array:
-        """Return the matrix as a SciPy CSR array."""
+        """Return the matrix as a SciPy CSR array.
+
+        Returns
+        -------
+        scipy.sparse.csr_array, shape (m, n)
+            On the host, of the operator's dtype, made from structure where there is one.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> matrix = lo.kron(lo.Identity(2), [[1.0, 2.0]]).tosparse()
+        >>> matrix.format, matrix.nnz
+        ('csr', 4)
+        """
         matrix = csr_array(self._tosparse(), dtype=self.dtype)
         held = matrix.data, matrix.indices, matrix.indptr
         return matrix if all(x.flags.writeable for x in held) else matrix.copy()
 
     def diagonal(self) -> Array:
-        """Return the main diagonal, ``min(m, n)`` entries, from structure where there is one."""
+        """Return the main diagonal, ``min(m, n)`` entries, from structure where there is one.
+
+        Returns
+        -------
+        array, shape (min(m, n),)
+            In the operator's namespace and dtype; read-only where it is data that the operator
+            holds.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.LowRank([[1.0], [2.0]], [[3.0], [4.0]]).diagonal()
+        array([3., 8.])
+        """
         return cast(self._diagonal(self._reference()), self.dtype)
 
     def trace(self) -> Any:
         """Return the sum of the diagonal.
 
+        Returns
+        -------
+        scalar
+            A number of the operator's namespace.
+
         Raises
         ------
         ValueError
             If the operator is not square.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> float(lo.LowRank([[1.0], [2.0]], [[3.0], [4.0]]).trace())
+        11.0
         """
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"only a square operator has a trace, this one is {self.shape}")
@@ -408,7 +624,14 @@ class LazyOperator(Door):
 
     @property
     def cost(self) -> Cost:
-        """Numbers held, real flops per column, and bytes held, as a `lazyop.Cost`."""
+        """Numbers held, real flops per column, and bytes held, as a `lazyop.Cost`.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).cost
+        Cost(parameters=4, flops=8, nbytes=32)
+        """
         held = {_identity(x): (x, is_index) for x, is_index in self._arrays()}
         parameters = sum(math.prod(x.shape) for x, is_index in held.values() if not is_index)
         nbytes = sum(math.prod(x.shape) * dtype_of(x).itemsize for x, _ in held.values())
@@ -416,6 +639,23 @@ class LazyOperator(Door):
 
     def plan(self, columns: int = 1) -> Plan:
         """Return how a product with that many columns runs: the kernel calls in their order.
+
+        Parameters
+        ----------
+        columns : int
+            How many columns the argument has.
+
+        Returns
+        -------
+        Plan
+            Its ``steps`` name operators, kernels and flops; it prints as a table.
+
+        Raises
+        ------
+        ValueError
+            If ``columns`` is negative.
+        TypeError
+            If it is not an integer.
 
         Examples
         --------
@@ -434,7 +674,21 @@ class LazyOperator(Door):
         return display.line(self)
 
     def tree(self) -> str:
-        """Return the expression as an indented tree, cut where it is long."""
+        """Return the expression as an indented tree, cut where it is long.
+
+        Returns
+        -------
+        str
+            One operator a line, operands indented below it.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> print((lo.Identity(2) + lo.aslazy([[0.0, 1.0], [1.0, 0.0]])).tree())
+        Sum(2x2, float64)
+        ├── Identity(2x2, float64)
+        └── Dense(2x2, float64)
+        """
         return display.tree(self)
 
     def _details(self) -> str:

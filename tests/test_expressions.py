@@ -449,9 +449,8 @@ def numpy_meaning(D, key):
         at = next(i for i, part in enumerate(parts) if part is ...)
         parts[at : at + 1] = [slice(None)] * (3 - len(parts))
     row, column = (*parts, slice(None), slice(None))[:2]
-    whole = D[:, column]
-    picked = D[row]
-    return whole[row] if np.ndim(picked) < 2 or whole.ndim < 2 else picked[:, column]
+    rows, columns = np.arange(D.shape[0])[row], np.arange(D.shape[1])[column]
+    return D[rows][..., columns]
 
 
 @given(indexed())

@@ -251,6 +251,18 @@ def test_wrong_headers(name, tmp_path):
         lo.load(path)
 
 
+@pytest.mark.parametrize("wrong", [10**8, 3, -1])
+def test_indices_out_of_range(wrong, tmp_path):
+    path = tmp_path / "A.npz"
+    lo.save(path, lo.aslazy(scipy.sparse.eye_array(3, format="csr")))
+    arrays = dict(np.load(io.BytesIO(path.read_bytes())))
+    [name] = [name for name, x in arrays.items() if x.dtype.kind == "i" and x.tolist() == [0, 1, 2]]
+    arrays[name] = np.array([0, 1, wrong], arrays[name].dtype)
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=r"A\.npz"):
+        lo.load(path)
+
+
 def test_pickles_are_not_opened(tmp_path):
     class Bomb:
         def __reduce__(self):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from lazyop.algebra.normal_form import multiply
-from lazyop.kernels.array_api import scatter_add, scatter_rounds, spread
+from lazyop.kernels.array_api import pick, scatter_add, scatter_rounds, spread
 from lazyop.namespaces import (
     Array,
     as_array,
@@ -82,7 +82,7 @@ class Restriction(_Selection):
 
     def _apply(self, X: Array) -> Array:
         if self.bounds is not None:
-            return X[slice(*self.bounds), ...]
+            return pick(X, slice(*self.bounds), self.size)
         return take_rows(X, self.index)
 
     def _adjoint(self) -> LazyOperator:
@@ -227,5 +227,5 @@ def _unit(i: int, size: int, op: LazyOperator) -> Array:
 def _pick(x: Array, where: slice | npt.NDArray[np.int64]) -> Array:
     """Index a vector by a slice or an array, as the array API standard can."""
     if isinstance(where, slice):
-        return x[where]
+        return pick(x, where, x.shape[0])
     return take_rows(x, like(where, x))

@@ -44,6 +44,10 @@ class Chain(Sequence[Pattern]):
     ((8, 8), 48, (1, 1))
     >>> chain.merge((2, 1))
     Chain([(1, 4, 4, 2), (4, 2, 2, 1)])
+    >>> chain.chainable, chain.redundant
+    (True, False)
+    >>> chain.H
+    Chain([(4, 2, 2, 1), (2, 2, 2, 2), (1, 2, 2, 4)])
     """
 
     __slots__ = ("_patterns",)
@@ -142,6 +146,14 @@ class Chain(Sequence[Pattern]):
         ------
         ValueError
             If the lengths do not sum to the length of the chain, or a group does not chain.
+
+        Examples
+        --------
+        >>> from lazyop.butterfly.chain import Chain
+        >>> Chain.square_dyadic(8).merge((1, 2))
+        Chain([(1, 2, 2, 4), (2, 4, 4, 1)])
+        >>> Chain([(1, 2, 2, 2), (2, 2, 1, 1)]).merge()
+        Chain([(1, 4, 2, 1)])
         """
         if partition is None:
             partition = self._partition()
@@ -188,6 +200,17 @@ class Chain(Sequence[Pattern]):
         ranks : int or iterable of int
             One rank for all junctions, or one for each, a number fewer than factors.
 
+        Returns
+        -------
+        Chain
+
+        Raises
+        ------
+        ValueError
+            If sizes and ranks do not fit in number, or one is below 1.
+        TypeError
+            If one is not an integer.
+
         Examples
         --------
         >>> from lazyop.butterfly.chain import Chain
@@ -211,6 +234,23 @@ class Chain(Sequence[Pattern]):
         ----------
         n : int
             A power of two.
+
+        Returns
+        -------
+        Chain
+
+        Raises
+        ------
+        ValueError
+            If `n` is not a power of two.
+        TypeError
+            If it is not an integer.
+
+        Examples
+        --------
+        >>> from lazyop.butterfly.chain import Chain
+        >>> Chain.square_dyadic(4)
+        Chain([(1, 2, 2, 2), (2, 2, 2, 1)])
         """
         return cls.dyadic((n, n))
 
@@ -225,6 +265,17 @@ class Chain(Sequence[Pattern]):
             evenly over the factors.
         rank : int
             Rank at every junction.
+
+        Returns
+        -------
+        Chain
+
+        Raises
+        ------
+        ValueError
+            If a side is not a power of two, or the rank is below 1.
+        TypeError
+            If one is not an integer.
 
         Examples
         --------
@@ -259,6 +310,17 @@ class Chain(Sequence[Pattern]):
             By default the divisors closest to the square roots.
         rank : int
             Rank `r` at the junction.
+
+        Returns
+        -------
+        Chain
+
+        Raises
+        ------
+        ValueError
+            If `K` does not divide `m`, or `R` does not divide `n`, or an integer is below 1.
+        TypeError
+            If one is not an integer.
 
         References
         ----------

@@ -83,7 +83,17 @@ class KroneckerSparse(LazyOperator):
 
     @property
     def values(self) -> Array:
-        """The entries on the support, an array of shape ``(a, b, c, d)``."""
+        """The entries on the support, an array of shape ``(a, b, c, d)``.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> K = lo.KroneckerSparse([[[[1j], [2.0]]]])
+        >>> K.values.shape
+        (1, 1, 2, 1)
+        >>> K.H.values.ravel()
+        array([0.-1.j, 2.-0.j])
+        """
         return conj(self._held) if self._conjugated else self._held
 
     def _apply(self, X: Array) -> Array:
@@ -137,6 +147,8 @@ class Butterfly(LazyOperator):
     factors : sequence of KroneckerSparse or array_like
         The factors, leftmost first, or their values of shape (a, b, c, d). At least one;
         neighbours must fit, but need not be chainable (see `Chain`).
+    kernels : tuple of str, optional
+        Names of kernels, one for each factor, as `with_plan` sets them; chosen by default.
 
     Attributes
     ----------
@@ -149,6 +161,14 @@ class Butterfly(LazyOperator):
     ------
     ValueError
         If there is no factor, or neighbours' sizes differ.
+
+    Notes
+    -----
+    With Numba installed, the weights are packed once, at the first product, in the order in which
+    products read them. Columns of 2 x 2 factors are scaled to begin with 1, so that half of the
+    weights need no reading: the scales go into the next factor, which is exact up to one rounding
+    for each factor. It is not done where a first entry is zero or out of range. The operator and
+    its adjoint share that copy.
 
     Examples
     --------
@@ -251,6 +271,15 @@ class Butterfly(LazyOperator):
         ------
         ValueError
             If the plan has another number of steps, or names a kernel that is not there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import lazyop as lo
+        >>> F = lo.Butterfly([np.ones((1, 2, 2, 2)), np.ones((2, 2, 2, 1))])
+        >>> G = F.with_plan(F.plan().with_kernel("elementwise"))
+        >>> [step.kernel for step in G.plan().steps]
+        ['elementwise', 'elementwise']
         """
         names = tuple(step.kernel for step in reversed(plan.steps))
         kernels = names * len(self.factors) if len(names) == 1 else names

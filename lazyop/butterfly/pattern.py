@@ -75,6 +75,8 @@ class Pattern:
     Pattern(a=1, b=4, c=4, d=2)
     >>> p.rank_with(q)
     1
+    >>> Pattern(1, 2, 3, 4).H
+    Pattern(a=1, b=3, c=2, d=4)
     """
 
     a: int
@@ -111,16 +113,48 @@ class Pattern:
         return Pattern(self.a, self.c, self.b, self.d)
 
     def chainable_with(self, other: Pattern) -> bool:
-        """Whether a chain may have `self` and then `other`."""
+        """Whether a chain may have `self` and then `other`.
+
+        Parameters
+        ----------
+        other : Pattern
+            The pattern of the right factor.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> from lazyop.butterfly.pattern import Pattern
+        >>> p, q = Pattern(1, 2, 2, 4), Pattern(2, 2, 2, 2)
+        >>> p.chainable_with(q), q.chainable_with(p)
+        (True, False)
+        """
         return self._obstacle(other) is None
 
     def rank_with(self, other: Pattern) -> int:
         """Rank `r` of the blocks of a product of matrices with these two patterns.
 
+        Parameters
+        ----------
+        other : Pattern
+            The pattern of the right factor.
+
+        Returns
+        -------
+        int
+
         Raises
         ------
         ValueError
             If the patterns do not chain.
+
+        Examples
+        --------
+        >>> from lazyop.butterfly.pattern import Pattern
+        >>> Pattern(1, 4, 8, 4).rank_with(Pattern(4, 8, 4, 1))
+        2
         """
         obstacle = self._obstacle(other)
         if obstacle is not None:

@@ -64,6 +64,16 @@ class Factorization:
         patterns on either side multiplied out can come.
     permutation : tuple or None
         Permutations of rows and columns, each an operator or None; None if there is neither.
+
+    Examples
+    --------
+    >>> import scipy.linalg
+    >>> from lazyop import Chain, factorize
+    >>> found = factorize(scipy.linalg.hilbert(16), Chain.square_dyadic(16))
+    >>> found.lower_bound <= found.relative_error <= found.error_bound
+    True
+    >>> found.operator.shape, found.chain.nnz, len(found.split_errors)
+    ((16, 16), 128, 3)
     """
 
     operator: LazyOperator

@@ -40,6 +40,16 @@ def kronecker_sparse_matmul(values: Array, x: Array) -> Array:
     return xp.reshape(xp.permute_dims(y, (0, 2, 1, 3)), (a * b * d, columns))
 
 
+def pick(x: Array, where: slice, size: int) -> Array:
+    """Return the rows ``range(size)[where]`` of ``x``; not every namespace steps backwards."""
+    rows = range(size)[where]
+    if rows.step > 0 or isinstance(x, np.ndarray):
+        return x[where, ...]
+    forwards = rows[::-1]
+    part = x[forwards.start : forwards.stop : forwards.step, ...]
+    return namespace_of(x).flip(part, axis=0)
+
+
 def spread(x: Array, where: slice, size: int) -> Array:
     """Place the rows of ``x`` at ``range(size)[where]`` of a zero matrix with ``size`` rows."""
     xp = namespace_of(x)
@@ -48,7 +58,7 @@ def spread(x: Array, where: slice, size: int) -> Array:
     if rows == 0:
         return zeros((size, columns), dtype_of(x), x)
     if step < 0:
-        x = x[::-1, :]
+        x = xp.flip(x, axis=0)
         start, step = start + (rows - 1) * step, -step
     if step > 1:
         gaps = zeros((rows, step - 1, columns), dtype_of(x), x)

@@ -175,6 +175,13 @@ def hstack(ops: Iterable[Any]) -> LazyOperator:
     -------
     LazyOperator
 
+    Raises
+    ------
+    ValueError
+        If there is none, or numbers of rows differ.
+    TypeError
+        If one is nothing that `aslazy` takes.
+
     Examples
     --------
     >>> import lazyop as lo
@@ -195,6 +202,13 @@ def vstack(ops: Iterable[Any]) -> LazyOperator:
     Returns
     -------
     LazyOperator
+
+    Raises
+    ------
+    ValueError
+        If there is none, or numbers of columns differ.
+    TypeError
+        If one is nothing that `aslazy` takes.
 
     Examples
     --------

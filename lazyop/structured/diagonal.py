@@ -31,6 +31,13 @@ class Diagonal(LazyOperator):
     d : array_like, shape (n,)
         The diagonal.
 
+    Raises
+    ------
+    ValueError
+        If ``d`` is not one-dimensional.
+    TypeError
+        If it is no array of numbers.
+
     Examples
     --------
     >>> import lazyop as lo

@@ -37,6 +37,13 @@ class Kron(Composite):
     *ops : operators or what `aslazy` takes
         At least one. Kronecker products among them are flattened.
 
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not two-dimensional.
+    TypeError
+        If one is nothing that `aslazy` takes.
+
     Examples
     --------
     >>> import lazyop as lo
@@ -134,6 +141,13 @@ def kron(*ops: Any) -> LazyOperator:
     -------
     LazyOperator
 
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not two-dimensional.
+    TypeError
+        If one is nothing that `aslazy` takes.
+
     Examples
     --------
     >>> import lazyop as lo
@@ -172,7 +186,9 @@ class KronSum(Composite):
     Raises
     ------
     ValueError
-        If an operand is not square.
+        If there is no operand, or one is not square.
+    TypeError
+        If one is nothing that `aslazy` takes.
 
     Examples
     --------
@@ -232,6 +248,13 @@ def kronsum(*ops: Any) -> LazyOperator:
     -------
     LazyOperator
         The operand itself where there is one, a `KronSum` otherwise.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not square.
+    TypeError
+        If one is nothing that `aslazy` takes.
 
     Examples
     --------

@@ -30,7 +30,10 @@ class Permutation(LazyOperator):
     Raises
     ------
     ValueError
-        If ``p`` is not a permutation.
+        If ``p`` is not a permutation: an entry is missing, repeated or out of range, or there is
+        not one dimension.
+    TypeError
+        If the entries of ``p`` are not integers, or the dtype is not one of numbers.
 
     Examples
     --------
@@ -108,6 +111,13 @@ def bit_reversal(n: int) -> Permutation:
     Permutation
         Of size n; its own inverse.
 
+    Raises
+    ------
+    ValueError
+        If ``n`` is not a power of two.
+    TypeError
+        If it is not an integer.
+
     Examples
     --------
     >>> import lazyop as lo
@@ -136,6 +146,13 @@ def perfect_shuffle(a: int, b: int) -> Permutation:
     -------
     Permutation
         Of size ``a b``; its inverse is ``perfect_shuffle(b, a)``.
+
+    Raises
+    ------
+    ValueError
+        If a size is negative.
+    TypeError
+        If one is not an integer.
 
     Examples
     --------

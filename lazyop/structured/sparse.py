@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, sparray, spmatrix
@@ -42,6 +42,14 @@ class Sparse(LazyOperator):
         parts = self.data, self.indices, self.indptr
         self._matrix = _container(self.data, format)(parts, shape=tuple(shape))
         super().__init__(dtype_of(self.data), (int(shape[0]), int(shape[1])))
+
+    @classmethod
+    def _rebuild(cls, **fields: Any) -> Self:
+        """Make one of parts that a file may hold: SciPy reads wild memory by wrong indices."""
+        made = cls(**fields)
+        if isinstance(made.data, np.ndarray):
+            made._matrix.check_format(full_check=True)
+        return made
 
     def _apply(self, X: Array) -> Array:
         return self._matrix @ X
