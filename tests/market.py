@@ -190,6 +190,7 @@ MARKET = {
     "Conjugate": _conjugate,
     "LowRank": _low_rank,
     "RestrictionSlices": lambda dtype: _restriction(dtype, slice(1, 5), slice(None, None, -2)),
+    "RestrictionBeyond": lambda dtype: _restriction(dtype, slice(2, 99, 3), slice(-99, 3)),
     "RestrictionArrays": lambda dtype: _restriction(dtype, [0, -1, 3, 3], np.array([4, 4, 4, 0])),
     "RestrictionMasks": lambda dtype: _restriction(
         dtype, np.arange(6) % 2 == 0, np.array([True, False, True, True, False])

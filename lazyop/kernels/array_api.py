@@ -42,12 +42,12 @@ def kronecker_sparse_matmul(values: Array, x: Array) -> Array:
 
 def pick(x: Array, where: slice, size: int) -> Array:
     """Return the rows ``range(size)[where]`` of ``x``; not every namespace steps backwards."""
-    rows = range(size)[where]
-    if rows.step > 0 or isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray):
         return x[where, ...]
-    forwards = rows[::-1]
-    part = x[forwards.start : forwards.stop : forwards.step, ...]
-    return namespace_of(x).flip(part, axis=0)
+    rows = range(size)[where]
+    forwards = rows if rows.step > 0 else rows[::-1]
+    part = x[forwards.start : min(forwards.stop, size) : forwards.step, ...]
+    return part if rows.step > 0 else namespace_of(x).flip(part, axis=0)
 
 
 def spread(x: Array, where: slice, size: int) -> Array:
