@@ -17,20 +17,17 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from lazyop import display
-from lazyop.aslazy import aslazy, is_operator
+from lazyop.arithmetic import Arithmetic
+from lazyop.aslazy import aslazy
 from lazyop.conversion import Conversion
 from lazyop.cost import Cost
-from lazyop.door import Door
 from lazyop.kernels.plan import Plan, Step
 from lazyop.namespaces import (
     Array,
     Namespace,
-    as_array,
     cast,
     conj,
     dtype_of,
-    is_array,
-    is_scalar,
     like,
     namespace_of,
     resolve,
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
 _BLOCK_COLUMNS = 256
 
 
-class LazyOperator(Door):
+class LazyOperator(Arithmetic):
     """A matrix that is known by its products, and held as what it is made of.
 
     A subclass of `scipy.sparse.linalg.LinearOperator` that is immutable, has a dtype, takes and
@@ -238,192 +235,6 @@ class LazyOperator(Door):
 
     def _convert(self, xp: Any, device: Any, dtype: npt.DTypeLike | None) -> LazyOperator:
         return Conversion(self, xp, device, dtype).operator(self)
-
-    def dot(self, x: Any) -> Any:
-        """Multiply from the left: operators compose, scalars scale, arrays are applied to.
-
-        Parameters
-        ----------
-        x : scalar, operator or array_like
-            A number; what `aslazy` takes for an operator, with n rows; or an array of shape
-            ``(n,)``, ``(n, k)`` or ``(..., n, k)``.
-
-        Returns
-        -------
-        LazyOperator or array
-            The multiple or the product as an operator; for an array the product, of shape
-            ``(m,)``, ``(m, k)`` or ``(..., m, k)``.
-
-        Raises
-        ------
-        ValueError
-            If the sizes don't fit, or a scalar is not finite.
-        TypeError
-            If ``x`` is nothing of the kind, or lives in another namespace than the operator.
-
-        Examples
-        --------
-        >>> import lazyop as lo
-        >>> A = lo.Diagonal([1.0, 2.0])
-        >>> A.dot([3.0, 4.0])
-        array([3., 8.])
-        >>> A.dot(2).dot(A).diagonal()
-        array([2., 8.])
-        """
-        if is_scalar(x):
-            return self._scaled(x)
-        if is_operator(x):
-            from lazyop.algebra.normal_form import multiply
-
-            return multiply(self, aslazy(x))
-        return self._product(x if is_array(x) else as_array(x, "the argument"))
-
-    def rdot(self, x: Any) -> Any:
-        """Multiply from the right: ``x @ self``.
-
-        Parameters
-        ----------
-        x : scalar, operator or array_like
-            A number; what `aslazy` takes for an operator, with m columns; or an array of shape
-            ``(m,)``, ``(k, m)`` or ``(..., k, m)``.
-
-        Returns
-        -------
-        LazyOperator or array
-            The multiple or the product as an operator; for an array the product, of shape
-            ``(n,)``, ``(k, n)`` or ``(..., k, n)``.
-
-        Raises
-        ------
-        ValueError
-            If the sizes don't fit, or a scalar is not finite.
-        TypeError
-            If ``x`` is nothing of the kind, or lives in another namespace than the operator.
-
-        Examples
-        --------
-        >>> import lazyop as lo
-        >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).rdot([1.0, 1.0])
-        array([4., 6.])
-        """
-        if is_scalar(x):
-            return self._scaled(x)
-        if is_operator(x):
-            from lazyop.algebra.normal_form import multiply
-
-            return multiply(aslazy(x), self)
-        return self._product_left(x if is_array(x) else as_array(x, "the argument"))
-
-    _rdot = rdot
-
-    def __call__(self, x: Any) -> Any:
-        """Multiply, as ``self @ x``."""
-        return self @ x
-
-    def __matmul__(self, other: Any) -> Any:
-        if type(other) is np.ndarray and other.ndim:
-            return self._product(other)
-        if is_scalar(other):
-            raise ValueError("Scalar operands are not allowed, use '*' instead")
-        return self.dot(other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        if is_scalar(other):
-            raise ValueError("Scalar operands are not allowed, use '*' instead")
-        return self.rdot(other)
-
-    def __mul__(self, other: Any) -> Any:
-        return self.dot(other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self.rdot(other)
-
-    def _scaled(self, scalar: Any) -> LazyOperator:
-        from lazyop.algebra.normal_form import scale
-
-        return scale(scalar, self)
-
-    def __truediv__(self, other: Any) -> LazyOperator:
-        if not is_scalar(other):
-            raise TypeError(f"an operator can be divided by a scalar only, not by {other!r}")
-        from lazyop.algebra.normal_form import divide
-
-        return divide(self, other)
-
-    def __neg__(self) -> LazyOperator:
-        return self._scaled(-1)
-
-    def __add__(self, other: Any) -> LazyOperator:
-        if is_scalar(other):
-            return self._add_scalar(other)
-        from lazyop.algebra.normal_form import add
-
-        return add(self, aslazy(other))
-
-    def __radd__(self, other: Any) -> LazyOperator:
-        if is_scalar(other):
-            return self._add_scalar(other)
-        from lazyop.algebra.normal_form import add
-
-        return add(aslazy(other), self)
-
-    def _add_scalar(self, other: Any) -> LazyOperator:
-        if other == 0:  # what `sum` starts from
-            return self
-        raise TypeError(
-            f"a scalar can't be added to an operator; add {other} * lo.Identity(n), "
-            "or an operator whose entries are all equal"
-        )
-
-    def __sub__(self, other: Any) -> LazyOperator:
-        return self + (-other if is_scalar(other) else -aslazy(other))
-
-    def __rsub__(self, other: Any) -> LazyOperator:
-        return (-self).__add__(other)
-
-    def __pow__(self, exponent: Any) -> LazyOperator:
-        from lazyop.algebra.normal_form import power
-
-        return power(self, exponent)
-
-    def __getitem__(self, key: Any) -> Any:
-        """Restrict by slices, integer arrays or boolean masks; integers give arrays.
-
-        Parameters
-        ----------
-        key : index or pair of indices
-            For the rows, and for the columns (all of them by default): each an integer, a
-            slice, a one-dimensional array of integers, or a boolean mask. The indices of a pair
-            are taken independently, rows by columns.
-
-        Returns
-        -------
-        LazyOperator, array or scalar
-            An operator; the row or column where one index is an integer; the entry where both
-            are.
-
-        Raises
-        ------
-        IndexError
-            If there are more than two indices, or one is out of range or nothing of the kind.
-
-        Examples
-        --------
-        >>> import lazyop as lo
-        >>> A = lo.Diagonal([1.0, 2.0, 3.0])
-        >>> A[1:, [0, 2]].toarray()
-        array([[0., 0.],
-               [0., 3.]])
-        >>> A[1]
-        array([0., 2., 0.])
-        >>> float(A[1, 1])
-        2.0
-        """
-        from lazyop.algebra.restriction import restrict
-
-        return restrict(self, key)
-
-    __iter__ = None  # an operator is no sequence of its rows
 
     # Adjoint, transpose, conjugate ----------------------------------------------------------
 
