@@ -103,7 +103,7 @@ class KroneckerSparse(LazyOperator):
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
-    def _transpose(self) -> LazyOperator:
+    def _transpose(self) -> KroneckerSparse:
         swapped = namespace_of(self._held).permute_dims(self._held, (0, 2, 1, 3))
         compiled = self._compiled and self._compiled.transpose()
         return KroneckerSparse(swapped, _conjugated=self._conjugated, _compiled=compiled)
@@ -351,11 +351,5 @@ def _product_of_two(left: KroneckerSparse, right: KroneckerSparse) -> KroneckerS
     """Multiply two factors that chain, or whose adjoints do."""
     p, q = left.pattern, right.pattern
     if not p.chainable_with(q) and q.H.chainable_with(p.H):
-        mirrored = _product_of_two(_transposed(right), _transposed(left))
-        return _transposed(mirrored)
+        return _product_of_two(right._transpose(), left._transpose())._transpose()
     return KroneckerSparse(Junction(p, q).product(*unify_kinds(left.values, right.values)))
-
-
-def _transposed(factor: KroneckerSparse) -> KroneckerSparse:
-    swapped = namespace_of(factor.values).permute_dims(factor.values, (0, 2, 1, 3))
-    return KroneckerSparse(swapped)

@@ -153,7 +153,8 @@ def compiled_chain(values: Sequence[Any], *, conjugated: bool) -> OrientedChain 
     """Return a chain for the compiled kernels; None where they don't apply."""
     if not all(isinstance(v, np.ndarray) for v in values) or not has_compiled():
         return None
-    if len({v.dtype for v in values}) > 1 or values[0].dtype.char not in "fdFD":
+    dtype = values[0].dtype
+    if any(v.dtype != dtype for v in values) or dtype.char not in "fdFD" or not dtype.isnative:
         return None
     return OrientedChain(ChainKernel(values), False, conjugated)
 
@@ -208,7 +209,9 @@ class _Run:
                 ),
             )  # fmt: skip
 
-        self._in_order(run_low, run_high, X, Y)
+        first, second = self._in_order(run_low, run_high)
+        first(X)
+        second(Y)
 
     def columns(self, X: Values, Y: Values) -> None:
         """Multiply a matrix of several columns."""
@@ -255,19 +258,16 @@ class _Run:
 
         if low == len(self.stages):
             run_low(source, source_ld)
-        elif self.transposed:
-            run_high(source, source_ld)
-            run_low(target, target_ld)
-        else:
-            run_low(source, source_ld)
-            run_high(target, target_ld)
+            return
+        first, second = self._in_order(run_low, run_high)
+        first(source, source_ld)
+        second(target, target_ld)
 
     def _in_order(
-        self, low: Callable[[Values], None], high: Callable[[Values], None], X: Values, Y: Values
-    ) -> None:
-        first, second = (high, low) if self.transposed else (low, high)
-        first(X)
-        second(Y)
+        self, low: Callable[..., None], high: Callable[..., None]
+    ) -> tuple[Callable[..., None], Callable[..., None]]:
+        """Return the two parts of a long chain in the order in which they run."""
+        return (high, low) if self.transposed else (low, high)
 
 
 def _flat(x: Values) -> Values:

@@ -190,6 +190,18 @@ def test_a_factor_alone_is_not_copied():
         assert np.shares_memory(A._compiled.kernel.packed.weights, values)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_weights_in_foreign_byte_order_or_out_of_alignment(count):
+    values = random("float64", 2, 2, 2, 2)
+    x = random("float64", 8)
+    expected = reference(lo.Butterfly([values] * count), x)
+    apart = np.frombuffer(b"x" + values.tobytes(), dtype="f8", offset=1).reshape(values.shape)
+    shifted = np.frombuffer(b"x" + x.tobytes(), dtype="f8", offset=1)
+    for held in (values.astype(">f8"), values.astype("<f8"), apart):
+        for argument in (x, x.astype(">f8"), x.astype("<f8"), shifted):
+            agree(lo.Butterfly([held] * count) @ argument, expected, "float64")
+
+
 def test_without_numba_the_answer_is_the_same(monkeypatch):
     values = values_of(CHAINS["dyadic6"], "float64")
     x = random("float64", 64, 3)
