@@ -102,6 +102,14 @@ class Door(LinearOperator):  # type: ignore[misc]
         """Return the product with a matrix of columns; neither writes into it nor checks it."""
         raise NotImplementedError(f"{type(self).__name__} does not define _apply")
 
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the product with a vector on NumPy that has passed the door, as a fresh array.
+
+        Where there is a shorter way than by a matrix of one column, a class says so here.
+        """
+        product: npt.NDArray[Any] = self._run(x.reshape(-1, 1)).reshape(self.shape[0])
+        return product
+
     def adjoint(self) -> LazyOperator:
         """Return the adjoint."""
         raise NotImplementedError
@@ -132,13 +140,15 @@ class Door(LinearOperator):  # type: ignore[misc]
         """Multiply an array ``(n,)``, ``(n, k)`` or ``(..., n, k)`` after checking it."""
         if not (type(x) is np.ndarray and self._on_numpy and x.dtype in self._results):
             x = self._admit(x)
+        elif x.ndim == 1 and x.shape[0] == self.shape[1]:
+            return self._apply_vector(x)
         return self._multiply(x)
 
     def _multiply(self, x: Array) -> Array:
         m, n = self.shape
         if x.ndim == 1 and x.shape[0] == n:
             if isinstance(x, np.ndarray):
-                return self._run(x.reshape(n, 1)).reshape(m)
+                return self._apply_vector(x)
             xp = namespace_of(x)
             return xp.reshape(self._run(xp.reshape(x, (n, 1))), (m,))
         if x.ndim < 2 or x.shape[-2] != n:
@@ -164,11 +174,14 @@ class Door(LinearOperator):  # type: ignore[misc]
             self._results[dtype] = wanted
         return admitted
 
+    def _result_with(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype of the product with an argument of that dtype."""
+        return self._results.get(dtype) or np.result_type(self.dtype, dtype)
+
     def _run(self, X: Array) -> Array:
         """Apply to a checked matrix; the result is fresh, and of the dtype it should have."""
         m, n = self.shape
-        dtype = dtype_of(X)
-        dtype = self._results.get(dtype) or np.result_type(self.dtype, dtype)
+        dtype = self._result_with(dtype_of(X))
         if not (m and n and X.shape[1]):
             return zeros((m, X.shape[1]), dtype, X)
         Y = self._apply(X)
@@ -182,7 +195,7 @@ class Door(LinearOperator):  # type: ignore[misc]
         xp = namespace_of(S)
         *stack, n, k = S.shape
         if not all(S.shape) or not self.shape[0]:
-            dtype = np.result_type(self.dtype, dtype_of(S))
+            dtype = self._result_with(dtype_of(S))
             return zeros((*stack, self.shape[0], k), dtype, S)
         columns = xp.reshape(S, (math.prod(stack), n, k))
         flat = xp.reshape(xp.permute_dims(columns, (1, 0, 2)), (n, math.prod(stack) * k))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator as operators
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,13 @@ class LazyOperator(Arithmetic):
     """
 
     # What subclasses define -----------------------------------------------------------------
+
+    #: Whether `_apply` makes a new array of every NumPy argument, which nothing else holds.
+    _makes_new: ClassVar[bool] = False
+
+    def _apply_to_own(self, X: Array) -> Array:
+        """Return the product with a matrix that nobody needs any more, perhaps in its place."""
+        return self._apply(X)
 
     def _adjoint(self) -> LazyOperator:
         raise NotImplementedError(f"{type(self).__name__} does not define _adjoint")

@@ -486,3 +486,15 @@ def test_what_numpy_means_by_other_keys_has_no_place_here():
 def test_an_operator_is_no_sequence_of_its_rows():
     with pytest.raises(TypeError, match="not iterable"):
         iter(lo.Identity(2))
+
+
+def test_a_product_writes_into_its_own_temporaries_alone():
+    d, p, x = np.arange(1.0, 5.0), [1, 0, 3, 2], np.arange(8.0).reshape(4, 2)
+    before = x.copy()
+    for first in (lo.Permutation(p), lo.Identity(4), lo.Diagonal(d), lo.aslazy(np.ones((4, 4)))):
+        A = lo.Product(lo.Diagonal(d), first)
+        B = lo.Product(lo.Diagonal(1j * d), lo.Diagonal(d), first)
+        assert np.array_equal(A @ x, d[:, None] * (first.toarray() @ x))
+        assert np.array_equal(B @ x, 1j * d[:, None] ** 2 * (first.toarray() @ x))
+    assert np.array_equal(x, before)
+    assert np.array_equal(d, np.arange(1.0, 5.0))

@@ -159,8 +159,10 @@ class Product(Composite):
         super().__init__(operands, (operands[0].shape[0], operands[-1].shape[1]))
 
     def _apply(self, X: Array) -> Array:
+        is_own = False
         for op in reversed(self.operands):
-            X = op._apply(X)
+            X = op._apply_to_own(X) if is_own else op._apply(X)
+            is_own = op._makes_new and isinstance(X, np.ndarray)
         return X
 
     def _adjoint(self) -> LazyOperator:
@@ -181,6 +183,7 @@ class Scaled(LazyOperator):
     """Multiple of an operator by one coefficient, ``A x = c (B x)``."""
 
     _fields = ("coefficient", "operand", "dtype")
+    _makes_new = True
 
     def __init__(self, coefficient: Any, operand: LazyOperator, dtype: Any = None) -> None:
         self.coefficient, promotion = as_scalar(coefficient)

@@ -14,7 +14,7 @@ from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import OrientedChain, compiled_chain
-from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
+from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel, merges
 from lazyop.namespaces import (
     Array,
     as_data,
@@ -27,7 +27,9 @@ from lazyop.namespaces import (
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
 
 
 class KroneckerSparse(LazyOperator):
@@ -67,6 +69,7 @@ class KroneckerSparse(LazyOperator):
     """
 
     _fields = ("_held", "_conjugated")
+    _makes_new = True
 
     def __init__(
         self, values: Any, *, _conjugated: bool = False, _compiled: OrientedChain | None = None
@@ -100,6 +103,10 @@ class KroneckerSparse(LazyOperator):
         Y = None if self._compiled is None else self._compiled.apply(X)
         return apply_chain([self], X) if Y is None else Y
 
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled.vector(x) if self._compiled else None
+        return super()._apply_vector(x) if y is None else y
+
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
@@ -126,7 +133,7 @@ class KroneckerSparse(LazyOperator):
 
     def _steps(self, columns: int) -> Iterator[Step]:
         compiled = self._compiled
-        kernel = compiled.kernel.kernel_for(columns) if compiled else None
+        kernel = compiled.kernel.choice if compiled else None
         yield self._step(kernel or choose_kernel(self._held.shape, columns), columns)
 
     def _step(self, kernel: str, columns: int) -> Step:
@@ -186,6 +193,7 @@ class Butterfly(LazyOperator):
     """
 
     _fields = ("factors", "kernels")
+    _makes_new = True
 
     def __init__(
         self,
@@ -210,6 +218,10 @@ class Butterfly(LazyOperator):
             Y = self._compiled.apply(X, self._whole)
             return apply_chain(self.factors, X) if Y is None else Y
         return apply_chain(self.factors, X, None if self._whole else self.kernels)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled.vector(x, self._whole) if self._compiled and self._is_whole else None
+        return super()._apply_vector(x) if y is None else y
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
@@ -249,9 +261,7 @@ class Butterfly(LazyOperator):
         """
         sizes = self.chain._partition() if partition is None else tuple(partition)
         self.chain.merge(sizes)  # raises where the partition does not fit
-        stops = list(accumulate(sizes))
-        groups = [self.factors[stop - size : stop] for size, stop in zip(sizes, stops, strict=True)]
-        return Butterfly([_product_of_factors(group) for group in groups])
+        return Butterfly(_multiplied_out(self.factors, sizes))
 
     def with_plan(self, plan: Plan) -> Butterfly:
         """Return the same operator, whose products run by the kernels of a plan.
@@ -303,7 +313,7 @@ class Butterfly(LazyOperator):
 
     def _steps(self, columns: int) -> Iterator[Step]:
         if self._compiled is not None and self._is_whole:
-            kernel = self._whole or self._compiled.kernel.kernel_for(columns)
+            kernel = self._whole or self._compiled.kernel.choice
             entries = self.shape[0] * self.shape[1] * self._flops_per_entry()
             flops = entries if kernel == "dense" else self._flops()
             yield Step(repr(self), kernel, flops * columns)
@@ -322,7 +332,32 @@ def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | Non
     flags = {factor._conjugated for factor in factors if factor.dtype.kind == "c"} or {False}
     if len(flags) > 1:
         return None
-    return compiled_chain([factor._held for factor in factors], conjugated=flags.pop())
+    held = [factor._held for factor in factors]
+    sizes = Chain([factor.pattern for factor in factors])._partition(_merges)
+    if len(sizes) == len(held):
+        return compiled_chain(held, conjugated=flags.pop())
+
+    def merged() -> list[Array]:
+        plain = [KroneckerSparse(values) for values in held]
+        return [factor._held for factor in _multiplied_out(plain, sizes)]
+
+    return compiled_chain(held, conjugated=flags.pop(), merged=merged)
+
+
+def _merges(left: Pattern, right: Pattern) -> bool:
+    """Whether the compiled kernels are to apply two neighbours multiplied out."""
+    if not (left.chainable_with(right) or right.H.chainable_with(left.H)):
+        return False
+    return merges(tuple(left), tuple(right), tuple(left @ right))
+
+
+def _multiplied_out(
+    factors: Sequence[KroneckerSparse], sizes: Sequence[int]
+) -> list[KroneckerSparse]:
+    """Return factors for groups of so many neighbours, multiplied out."""
+    stops = accumulate(sizes)
+    groups = (factors[stop - size : stop] for size, stop in zip(sizes, stops, strict=True))
+    return [reduce(_product_of_two, group) for group in groups]
 
 
 def apply_chain(
@@ -341,10 +376,6 @@ def apply_chain(
         name = kernels[i] if kernels else choose_kernel(factor._held.shape, X.shape[1])
         X = KERNELS[name](factor._held, X)
     return conj(X) if conjugated else X
-
-
-def _product_of_factors(factors: Iterable[KroneckerSparse]) -> KroneckerSparse:
-    return reduce(_product_of_two, factors)
 
 
 def _product_of_two(left: KroneckerSparse, right: KroneckerSparse) -> KroneckerSparse:

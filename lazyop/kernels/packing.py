@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Values = npt.NDArray[Any]
+
+
+#: Of a vector register on the machines that matter; LLVM splits or pairs registers on others.
+REGISTER_BYTES = 32
 
 
 class Kind(IntEnum):
@@ -41,8 +45,9 @@ class Packed:
 
     Attributes
     ----------
-    stages : int64 array, shape (stages, 6)
-        Kind, start of the weights, and a, b, c, d of each stage, in the order of application.
+    stages : int64 array, shape (stages, 11)
+        Kind, start of the weights, a, b, c, d, and the `Layout` of the weights of each stage, in
+        the order of application.
     weights : array
         All weights, stage after stage.
     is_thin : bool
@@ -57,34 +62,78 @@ class Packed:
     shape: tuple[int, int]
 
     @cached_property
+    def has_pairs(self) -> bool:
+        """Whether there are factors of 2 x 2 blocks, which have kernels of their own."""
+        return bool((self.stages[:, 0] != Kind.GENERAL).any())
+
+    @cached_property
     def longest(self) -> int:
         """Length of the longest vector between two stages."""
-        _, _, a, b, c, d = self.stages.T
+        a, b, c, d = self.stages[:, 2:6].T
         return int(max((a * b * d).max(), (a * c * d).max()))
+
+    def panel(self, columns: int) -> int:
+        """Entries of the largest panel of rows that a general factor gathers."""
+        register = REGISTER_BYTES // self.weights.itemsize
+        return int(self.stages[:, 3:5].max()) * max(columns, register)
+
+    @cached_property
+    def entries(self) -> int:
+        """Entries of all factors; weights are fewer where some are left out, or the same."""
+        a, b, c, d = self.stages[:, 2:6].T
+        return max(self.weights.size, int((a * b * c * d)[self.stages[:, 0] == 0].sum()))
 
     def tiling(self, columns: int) -> Tiling:
         """How a product with that many columns goes through the stages."""
         strides = tuple(map(int, self.stages[:, 5])) if self.is_thin else ()
         weights = self.weights
-        return choose_tiling(strides, self.longest, weights.size, columns, weights.itemsize)
+        return choose_tiling(
+            strides, self.longest, self.entries, weights.size, columns, weights.itemsize
+        )
+
+
+class Layout(NamedTuple):
+    """Where the weights of a general factor lie, in entries.
+
+    Weight (k, l) of block (i, j) is at
+    ``i * outer + j // run * inner + j % run + k * row + l * column``.
+    """
+
+    outer: int = 0
+    inner: int = 0
+    run: int = 1
+    row: int = 0
+    column: int = 0
+
+
+_NO_LAYOUT = Layout()
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage before its weights have their place among those of the others."""
+
+    kind: Kind
+    weights: Values
+    shape: tuple[int, ...]
+    layout: Layout = _NO_LAYOUT
 
 
 def pack(factors: Sequence[Values]) -> Packed:
     """Pack the values of factors, leftmost first."""
-    stages: list[tuple[Kind, Values, tuple[int, ...]]] = []
+    stages: list[_Stage] = []
     runs = _runs(factors)
     for run in runs:
-        stages += _stages_of_run(run) if len(run) > 1 or _is_thin(run[0]) else _general(run[0])
-    sizes = [weights.size for _, weights, _ in stages]
-    starts = np.cumsum([0, *sizes[:-1]])
-    table = [(kind, start, *shape) for (kind, _, shape), start in zip(stages, starts, strict=True)]
-    flat = [weights.ravel() for _, weights, _ in stages]
+        is_run = len(run) > 1 or _is_thin(run[0])
+        stages += _stages_of_run(run) if is_run else [_general(run[0], copy=len(factors) > 1)]
+    starts = np.cumsum([0, *(stage.weights.size for stage in stages[:-1])])
+    table = [(s.kind, at, *s.shape, *s.layout) for s, at in zip(stages, starts, strict=True)]
+    flat = [stage.weights.ravel() for stage in stages]
     weights = np.concatenate(flat) if len(flat) > 1 else flat[0].view()  # one factor: no copy
     stage_table = np.array(table, dtype=np.int64)
     for array in (weights, stage_table):
         array.flags.writeable = False
-    kind, _, (*_, stride) = stages[0]
-    is_thin = len(runs) == 1 and kind != Kind.GENERAL and stride == 1
+    is_thin = len(runs) == 1 and stages[0].kind != Kind.GENERAL and stages[0].shape[3] == 1
     (a, b, _, d), (e, _, c, f) = factors[0].shape, factors[-1].shape
     return Packed(stage_table, weights, is_thin, (a * b * d, e * c * f))
 
@@ -108,26 +157,42 @@ def _doubles(left: Values, right: Values) -> bool:
     return bool(right.shape[0] == 2 * left.shape[0] and left.shape[3] == 2 * right.shape[3])
 
 
-def _general(values: Values) -> list[tuple[Kind, Values, tuple[int, ...]]]:
-    return [(Kind.GENERAL, values, values.shape)]
+def _general(values: Values, *, copy: bool) -> _Stage:
+    """Lay out a factor: what repeats is kept once, and blocks lie interleaved by registers.
+
+    A register holds the same weight of neighbouring blocks, which a vector meets side by side.
+    """
+    a, b, c, d = shape = values.shape
+    if a > 1 and values.strides[0] == 0:
+        values, a = values[:1], 0
+    if d > 1 and values.strides[3] == 0:
+        values, d = values[..., :1], 1
+    register = REGISTER_BYTES // values.itemsize
+    run = register if copy and d > register and d % register == 0 else d
+    if run < d:
+        values = values.reshape(*values.shape[:3], d // run, run).transpose(0, 3, 1, 2, 4)
+    inner = b * c * run if run < d else 0
+    return _Stage(
+        Kind.GENERAL, values, shape, Layout(b * c * d if a else 0, inner, run, c * run, run)
+    )
 
 
-def _stages_of_run(run: list[Values]) -> list[tuple[Kind, Values, tuple[int, ...]]]:
+def _stages_of_run(run: list[Values]) -> list[_Stage]:
     """Pack a run of 2 x 2 factors, in the order of application (the last factor first)."""
     unit = _with_unit_columns(run)
     is_unit = unit is not None
     factors = list(reversed(unit if unit is not None else run))
-    stages: list[tuple[Kind, Values, tuple[int, ...]]] = []
+    stages: list[_Stage] = []
     if len(factors) % 2:
         first = factors.pop(0)
         a, _, _, d = first.shape
-        stages.append((Kind.PAIR, first.reshape(a, 4, d), first.shape))
+        stages.append(_Stage(Kind.PAIR, first.reshape(a, 4, d), first.shape))
     for i in range(0, len(factors), 2):
         inner, outer = factors[i], factors[i + 1]
         both_unit = is_unit and bool(stages)
         kind = Kind.UNIT_QUAD if both_unit else Kind.QUAD
         weights = _quad_weights(inner, outer, unit=both_unit)
-        stages.append((kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
+        stages.append(_Stage(kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
     return stages
 
 

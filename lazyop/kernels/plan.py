@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lazyop.namespaces import Array
+
+#: Of the values of a factor: a, b, c, d.
+Shape = tuple[int, ...]
 
 #: The kernels that apply one Kronecker-sparse factor: ``kernel(values, x)``.
 KERNELS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType(
@@ -31,9 +35,13 @@ KERNELS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType(
 #: reading order, or by the dense matrix, made once, where the chain is hardly smaller than that.
 WHOLE_CHAIN = ("compiled", "dense")
 
-#: How many times the weights of a chain the dense matrix may hold and be faster all the same, as
-#: BLAS computes at its peak and in the order in which the memory lies.
-_DENSE_IF_BELOW, _DENSE_IF_BELOW_FOR_COLUMNS = 2, 3
+#: How many times the entries of a chain the dense matrix may hold and be faster all the same. It is
+#: none to speak of: BLAS has the higher rate by a little, and threads that are slow to wake.
+_DENSE_IF_BELOW = 1
+
+#: Entries that may be added to a factor for each entry of a vector between two that is spared its
+#: way to memory and back.
+_ENTRIES_PER_PASS = 4
 
 #: What a tile of the argument should fit into: about half of a core's second-level cache.
 _CACHE_BYTES = 1 << 19
@@ -42,10 +50,11 @@ _CACHE_BYTES = 1 << 19
 _VECTOR_BYTES = 1 << 18
 
 #: The most columns that a tile has, and the fewest for which tiles of columns pay.
-_TILE, _FEWEST_COLUMNS = 64, 4
+_TILE, FEWEST_COLUMNS = 64, 4
 
-#: Work below so many flops is over before a second thread has started.
-_FLOPS_PER_THREAD = 4_000_000
+#: Flops over several columns, and bytes of weights for a vector, that are worth a thread: about a
+#: millisecond. A thread that has slept takes its time to start.
+_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 16_000_000, 1 << 23
 
 
 @cache
@@ -54,7 +63,7 @@ def has_compiled() -> bool:
     return find_spec("numba") is not None
 
 
-def choose_kernel(shape: tuple[int, int, int, int], columns: int) -> str:
+def choose_kernel(shape: Shape, columns: int) -> str:
     """Choose the array kernel of a factor with values of that shape for that many columns.
 
     Whole-array multiply-adds win where a block row is short, or where one column meets many
@@ -92,7 +101,7 @@ class Tiling:
 
 @lru_cache(maxsize=512)
 def choose_tiling(
-    strides: tuple[int, ...], rows: int, entries: int, columns: int, itemsize: int
+    strides: tuple[int, ...], rows: int, entries: int, weights: int, columns: int, itemsize: int
 ) -> Tiling:
     """Choose how to go through a chain.
 
@@ -101,18 +110,22 @@ def choose_tiling(
     strides : tuple of int
         Of the packed stages, in the order of application; empty for a chain that is not one run
         of 2 x 2 factors, which only columns divide.
-    rows, entries : int
-        The longest vector between two stages, and the weights of the chain.
+    rows : int
+        The longest vector between two stages.
+    entries, weights : int
+        Entries of all factors, and weights that are read for them.
     columns, itemsize : int
         Columns of the argument, and the bytes of an entry.
     """
-    tile = min(columns, _TILE) if columns >= _FEWEST_COLUMNS else 0
-    flops = 2 * entries * columns
-    threads = _threads(flops)
+    tile = min(columns, _TILE) if columns >= FEWEST_COLUMNS else 0
+    if tile:
+        threads = _threads(2 * entries * columns // _FLOPS_PER_THREAD)
+    else:
+        threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     if not strides:
         if threads > 1 and tile:
-            tile = max(_FEWEST_COLUMNS, min(tile, -(-columns // threads)))
+            tile = max(FEWEST_COLUMNS, min(tile, -(-columns // (2 * threads))))
         return Tiling(tile, 0, rows, 1, threads)
     if rows <= limit:
         return Tiling(tile, len(strides), rows, 1, threads)
@@ -124,17 +137,26 @@ def choose_tiling(
     return Tiling(tile, low, span, 1 << (width.bit_length() - 1), threads)
 
 
-def choose_whole_chain(entries: int, size: int, columns: int) -> str:
-    """Choose the kernel of a whole chain with that many weights, and entries in its product."""
-    factor = _DENSE_IF_BELOW_FOR_COLUMNS if columns >= _FEWEST_COLUMNS else _DENSE_IF_BELOW
-    return "dense" if size <= factor * entries else "compiled"
+def choose_whole_chain(entries: int, size: int) -> str:
+    """Choose the kernel of a chain with so many entries, whose matrix has so many."""
+    return "dense" if size <= _DENSE_IF_BELOW * entries else "compiled"
 
 
-def _threads(flops: int) -> int:
-    """Return how many threads work of that size is worth, of those that Numba may use."""
-    if flops < 2 * _FLOPS_PER_THREAD:
-        return 1
-    return max(1, min(flops // _FLOPS_PER_THREAD, _allowed_threads()))
+def merges(left: Shape, right: Shape, product: Shape) -> bool:
+    """Whether the compiled kernels are to apply two neighbours multiplied out.
+
+    Factors of 2 x 2 blocks stay as they are: two at a time, they have the fewest weights.
+    """
+    if left[1:3] == right[1:3] == (2, 2):
+        return False
+    a, b, _, d = right
+    added = prod(product) - prod(left) - prod(right)
+    return added <= _ENTRIES_PER_PASS * a * b * d
+
+
+def _threads(parts: int) -> int:
+    """Return how many threads share work worth so many, of those that Numba may use."""
+    return min(parts, _allowed_threads()) if parts > 1 else 1
 
 
 @cache

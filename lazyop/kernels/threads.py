@@ -1,14 +1,30 @@
-"""A few threads that share the units of work of one product, made when first needed."""
+"""Threads that share the work of one product, and the scratch memory of each of them."""
 
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy.typing as npt
+
+#: Scratch up to this size stays with its thread: fresh memory costs more than what is done in it.
+_KEPT_BYTES = 1 << 21
+
+#: Of a line of the cache, where scratch begins.
+_LINE_BYTES = 64
+
+#: Into how many parts work is cut for each thread.
+PARTS_PER_THREAD = 4
+
+_local = threading.local()
 
 
 @lru_cache(maxsize=1)
@@ -21,14 +37,38 @@ if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in 
 
 
 def share(units: int, threads: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, stop)`` over parts of ``range(units)``, one part here, others beside."""
-    parts = max(1, min(units, threads))
-    cuts = [units * part // parts for part in range(parts + 1)]
-    if parts == 1:
+    """Call ``work(first, stop)`` over parts of ``range(units)``, here and in other threads.
+
+    Parts are taken one after another by whoever is free, so that a thread that starts late, or
+    not at all, costs no more than its help.
+    """
+    if threads <= 1 or units <= 1:
         work(0, units)
         return
+    parts = min(units, PARTS_PER_THREAD * threads)
+    turns = iter(range(parts))
+
+    def take_parts() -> None:
+        for part in turns:  # taking the next one is atomic
+            work(units * part // parts, units * (part + 1) // parts)
+
     pool = _pool(threads - 1)
-    others = [pool.submit(work, cuts[i], cuts[i + 1]) for i in range(1, parts)]
-    work(cuts[0], cuts[1])
-    for other in others:
-        other.result()
+    others = [pool.submit(take_parts) for _ in range(min(threads, parts) - 1)]
+    try:
+        take_parts()
+    finally:
+        for other in others:
+            if not other.cancel():
+                other.result()
+
+
+def scratch(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return memory for so many entries, which the thread's next call may return again."""
+    size = count * dtype.itemsize
+    if size > _KEPT_BYTES:
+        return np.empty(count, dtype=dtype)
+    kept: npt.NDArray[np.uint8] | None = getattr(_local, "scratch", None)
+    if kept is None or kept.size < size:
+        fresh = np.empty(max(size, _KEPT_BYTES // 8) + _LINE_BYTES, dtype=np.uint8)
+        kept = _local.scratch = fresh[-fresh.ctypes.data % _LINE_BYTES :]
+    return kept[:size].view(dtype)

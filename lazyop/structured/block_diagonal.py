@@ -11,6 +11,7 @@ from scipy import sparse
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiply
+from lazyop.kernels.chain import OrientedChain, compiled_chain
 from lazyop.namespaces import Array, namespace_of, share_home, unify_kinds
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
@@ -18,6 +19,7 @@ from lazyop.structured.dense import Dense
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy.typing as npt
     from scipy.sparse import csr_array
 
 
@@ -44,8 +46,10 @@ class BlockDiagonal(Composite):
     def __init__(self, ops: Iterable[Any]) -> None:
         operands = self._take(tuple(ops))
         self._stack = stack = _stack_of(operands)
+        self._compiled = None
         if stack is not None:
             operands = tuple(Dense(stack[i, :, :]) for i in range(len(operands)))
+            self._compiled = _compiled_blocks(stack)
         shape = tuple(sum(sizes) for sizes in zip(*(op.shape for op in operands), strict=True))
         super().__init__(operands, shape)
 
@@ -54,6 +58,9 @@ class BlockDiagonal(Composite):
         return cls(operands)
 
     def _apply(self, X: Array) -> Array:
+        Y = self._compiled.apply(X) if self._compiled else None
+        if Y is not None:
+            return Y
         if self._stack is not None:
             return self._apply_blocks(self._stack, X)
         cuts = accumulate((op.shape[1] for op in self.operands), initial=0)
@@ -62,6 +69,10 @@ class BlockDiagonal(Composite):
             for op, start in zip(self.operands, cuts, strict=False)
         ]
         return namespace_of(X).concat(parts, axis=0)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled.vector(x) if self._compiled else None
+        return super()._apply_vector(x) if y is None else y
 
     @staticmethod
     def _apply_blocks(stack: Array, X: Array) -> Array:
@@ -114,6 +125,14 @@ def _stack_of(ops: tuple[LazyOperator, ...]) -> Array | None:
     if any(not share_home(values[0], v) for v in values):
         return None
     return _common_stack(values) if isinstance(values[0], np.ndarray) else _new_stack(values)
+
+
+def _compiled_blocks(stack: Array) -> OrientedChain | None:
+    """Return a stack of blocks for the compiled kernels, as it is or as its transpose lies."""
+    if isinstance(stack, np.ndarray) and stack.strides[1] < stack.strides[2]:
+        chain = compiled_chain([stack.transpose(0, 2, 1)[..., None]])
+        return chain and chain.transpose()
+    return compiled_chain([stack[..., None]])
 
 
 def _new_stack(values: list[Array]) -> Array:

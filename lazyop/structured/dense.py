@@ -17,11 +17,14 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
 
 class Dense(LazyOperator):
     """Dense matrix, held without a copy."""
 
     _fields = ("values",)
+    _makes_new = True
 
     def __init__(self, values: Any) -> None:
         self.values = as_data(values, "a dense matrix", ndim=2)
@@ -39,6 +42,10 @@ class Dense(LazyOperator):
         xp = namespace_of(S)  # one column each: they make one matrix
         values, rows = unify_kinds(self.values, S[:, :, 0])
         return xp.matmul(rows, xp.matrix_transpose(values))[:, :, None]
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        product: npt.NDArray[Any] = self.values @ x
+        return product
 
     def _adjoint(self) -> LazyOperator:
         transpose = self._transpose()

@@ -22,6 +22,8 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
 
 class Diagonal(LazyOperator):
     """Diagonal matrix, ``(A x)[i] = d[i] x[i]`` and ``(A^H y)[i] = conj(d[i]) y[i]``.
@@ -46,6 +48,7 @@ class Diagonal(LazyOperator):
     """
 
     _fields = ("d",)
+    _makes_new = True
 
     def __init__(self, d: Any) -> None:
         self.d = as_data(d, "a diagonal", ndim=1)
@@ -55,6 +58,15 @@ class Diagonal(LazyOperator):
     def _apply(self, X: Array) -> Array:
         d, X = unify_kinds(self.d, X)
         return d[:, None] * X
+
+    def _apply_to_own(self, X: Array) -> Array:
+        if X.dtype != np.result_type(self.d, X) or not X.flags.writeable:
+            return self._apply(X)
+        return np.multiply(self.d[:, None], X, out=X)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        product: npt.NDArray[Any] = self.d * x
+        return product
 
     def _adjoint(self) -> LazyOperator:
         return self.conj()

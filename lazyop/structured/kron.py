@@ -10,18 +10,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from lazyop.algebra.composite import Composite
+from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.normal_form import multiple, multiply, split
+from lazyop.kernels.chain import OrientedChain, compiled_chain
 from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
+from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
+
+
+#: The largest operand that the compiled kernels take: a matrix product is faster beyond.
+_LARGEST_COMPILED = 128
+
+#: Up to which order neighbouring operands are multiplied out for the compiled kernels.
+_GROUPED = 16
 
 
 class Kron(Composite):
@@ -55,9 +65,17 @@ class Kron(Composite):
         operands = self._take(ops)
         m, n = (math.prod(sizes) for sizes in zip(*(op.shape for op in operands), strict=True))
         self._order = _cheapest_order(operands)
+        self._compiled = _compiled_factors(operands)
         super().__init__(operands, (m, n))
 
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled.vector(x) if self._compiled else None
+        return super()._apply_vector(x) if y is None else y
+
     def _apply(self, X: Array) -> Array:
+        Y = self._compiled.apply(X) if self._compiled else None
+        if Y is not None:
+            return Y
         columns = X.shape[1]
         sizes = [op.shape[1] for op in self.operands]
         for i in self._order:
@@ -127,6 +145,48 @@ def _cheapest_order(ops: tuple[LazyOperator, ...]) -> tuple[int, ...]:
         return (n - m) / max(ops[i]._flops(), 1)
 
     return tuple(sorted(range(len(ops)), key=lambda i: (-gain(i), -i)))
+
+
+def _compiled_factors(ops: tuple[LazyOperator, ...]) -> OrientedChain | None:
+    """Return a product of small dense matrices as a chain for the compiled kernels.
+
+    Operand i between identities is a Kronecker-sparse factor, whose weights repeat.
+    """
+    values = [_small_matrix(op) for op in ops]
+    if any(A is None for A in values):
+        return None
+    matrices = _grouped([A for A in values if A is not None])
+    if len(matrices) == 1 or any(A.shape == (2, 2) for A in matrices):
+        return None
+    sizes = [A.shape[1] for A in matrices]
+    factors = []
+    for i in _cheapest_order(tuple(Dense(A) for A in matrices)):
+        A = matrices[i]
+        before, after = math.prod(sizes[:i]), math.prod(sizes[i + 1 :])
+        factors.append(np.broadcast_to(A[None, :, :, None], (before, *A.shape, after)))
+        sizes[i] = A.shape[0]
+    return compiled_chain(factors[::-1])
+
+
+def _small_matrix(op: LazyOperator) -> npt.NDArray[Any] | None:
+    """Return a small dense matrix, or the conjugate of one; None for any other operator."""
+    inner = op.operand if isinstance(op, Conjugate) else op
+    if not isinstance(inner, Dense) or not isinstance(inner.values, np.ndarray):
+        return None
+    if not inner.values.size or max(inner.shape) > _LARGEST_COMPILED:
+        return None
+    return inner.values if inner is op else np.conj(inner.values)
+
+
+def _grouped(matrices: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Multiply out neighbours as long as they stay small, so that fewer passes are needed."""
+    groups = matrices[:1]
+    for A in matrices[1:]:
+        if max(groups[-1].shape[0] * A.shape[0], groups[-1].shape[1] * A.shape[1]) <= _GROUPED:
+            groups[-1] = np.kron(groups[-1], A)
+        else:
+            groups.append(A)
+    return groups
 
 
 def kron(*ops: Any) -> LazyOperator:

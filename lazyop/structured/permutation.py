@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.restriction import Restriction, make_restriction
-from lazyop.namespaces import Array, as_array, as_index, like, share_home, take_rows, to_numpy
+from lazyop.namespaces import Array, as_array, as_index, cast, like, share_home, take_rows, to_numpy
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Permutation(LazyOperator):
 
     _fields = ("p", "dtype")
     _index_fields = frozenset({"p"})
+    _makes_new = True
 
     def __init__(self, p: Any, dtype: npt.DTypeLike = np.int8) -> None:
         p = as_array(p, "a permutation")
@@ -60,6 +61,10 @@ class Permutation(LazyOperator):
 
     def _apply(self, X: Array) -> Array:
         return take_rows(X, self.p)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y: npt.NDArray[Any] = cast(x.take(self.p), self._result_with(x.dtype))
+        return y
 
     def _adjoint(self) -> LazyOperator:
         return Permutation(like(np.argsort(to_numpy(self.p)), self.p), self.dtype)

@@ -35,6 +35,8 @@ CHAINS = {
     "rank3": lo.Chain.dyadic(32, rank=3),
     "mixed": lo.Chain([(1, 2, 2, 60), (2, 2, 2, 30), (4, 2, 2, 15), (8, 3, 3, 5), (24, 5, 7, 1)]),
     "thin in the middle": lo.Chain([(1, 3, 5, 24), (5, 2, 2, 12), (10, 2, 2, 6), (20, 6, 1, 1)]),
+    "interleaved": lo.Chain([(1, 6, 5, 32), (5, 4, 7, 8), (35, 8, 6, 1)]),
+    "rank4": lo.Chain.dyadic(256, rank=4),
     "row": lo.Chain([(1, 1, 9, 1)]),
     "column": lo.Chain([(1, 9, 1, 1)]),
     "diagonal": lo.Chain([(3, 1, 1, 4)]),
@@ -121,12 +123,64 @@ def test_parts_of_a_long_chain(bits, threads, dtype, monkeypatch):
             agree(A @ X, reference(A, X), dtype)
 
 
+@pytest.mark.parametrize("dtype", TWO)
+@pytest.mark.parametrize("name", ["interleaved", "rank4", "mixed", "thin in the middle"])
+def test_stages_in_several_threads(name, dtype, monkeypatch):
+    """A general chain runs stage after stage for a vector, tile after tile for columns."""
+    monkeypatch.setattr(plan, "_threads", lambda parts: 3)
+    plan.choose_tiling.cache_clear()
+    F = lo.Butterfly(values_of(CHAINS[name], dtype))
+    for A, columns in product((F, F.H), (1, 33)):
+        X = random(dtype, A.shape[1], columns)
+        agree(A @ X, reference(A, X), dtype)
+    assert F._compiled.kernel.packed.tiling(1).threads == 3
+    plan.choose_tiling.cache_clear()
+
+
+def test_neighbours_are_multiplied_out_where_that_spares_a_pass():
+    F = lo.Butterfly(values_of(CHAINS["rank4"], "float64"))
+    packed = F._compiled.kernel.packed
+    assert len(packed.stages) < len(F.factors)
+    assert packed.entries <= F.chain.nnz + plan._ENTRIES_PER_PASS * packed.longest * len(F.factors)
+    thin = lo.Butterfly(values_of(CHAINS["dyadic6"], "float64"))._compiled.kernel.packed
+    assert {Kind(k) for k in thin.stages[:, 0]} == {Kind.QUAD, Kind.UNIT_QUAD}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [[(5, 4), (3, 6)], [(2, 2)] * 7, [(17, 3), (1, 4), (9, 9)]])
+def test_kronecker_products(sizes, dtype, monkeypatch):
+    matrices = [random(dtype, *size, seed=i) for i, size in enumerate(sizes)]
+    K = lo.kron(*matrices)
+    assert K._compiled is not None
+    monkeypatch.setattr(chain_module, "has_compiled", lambda: False)
+    plain = lo.kron(*matrices)
+    assert plain._compiled is None
+    for A, B in ((K, plain), (K.H, plain.H), (K.T, plain.T), (K.conj(), plain.conj())):
+        for columns in (1, 3, 8, 19):
+            X = random(dtype, A.shape[1], columns)
+            agree(A @ X, B @ X, dtype, 40)
+        agree(A @ X[:, 0], B @ X[:, 0], dtype, 40)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5, 4), (7, 1, 9), (2, 32, 32), (4, 9, 1)])
+def test_stacks_of_blocks(shape, dtype):
+    stack = random(dtype, *shape)
+    A = lo.block_diag(*stack)
+    for B, blocks in ((A, stack), (A.T, stack.transpose(0, 2, 1)), (A.H, stack.conj().mT)):
+        for columns in (1, 3, 8, 19):
+            X = random(dtype, B.shape[1], columns)
+            expected = blocks @ X.reshape(len(blocks), -1, columns)
+            agree(B @ X, expected.reshape(-1, columns), dtype)
+        agree(B @ X[:, 0], expected.reshape(-1, columns)[:, 0], dtype)
+
+
 @given(st.integers(1, 2**20), st.integers(1, 5000), st.sampled_from([4, 8, 16]), st.integers(2, 20))
 @settings(deadline=None, max_examples=200)
 def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
     first = [1] if bits % 2 == 0 else [1, 2]
     strides = (*first, *(2**k for k in range(len(first) + 1, bits, 2)))
-    tiling = plan.choose_tiling(strides, 2**bits, 2**bits * bits, columns, itemsize)
+    tiling = plan.choose_tiling(strides, 2**bits, *[2**bits * bits] * 2, columns, itemsize)
     assert 1 <= tiling.low_stages <= len(strides)
     assert tiling.threads >= 1
     if tiling.low_stages < len(strides):
@@ -289,7 +343,7 @@ def test_an_error_in_a_thread_reaches_the_caller():
 
 def test_no_folder_for_the_cache(monkeypatch):
     """Where Numba finds no folder to write to, the kernels compile without a cache."""
-    from lazyop.kernels import cpu
+    from lazyop.kernels import jit
 
     refused = []
 
@@ -299,8 +353,8 @@ def test_no_folder_for_the_cache(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(cpu, "njit", njit)
-    assert cpu._compiled(abs) is abs
+    monkeypatch.setattr(jit, "njit", njit)
+    assert jit.compiled(abs) is abs
     assert refused
 
 

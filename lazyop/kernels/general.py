@@ -1,0 +1,251 @@
+"""General Kronecker-sparse factors, from one buffer to another.
+
+Block (i, j) of a factor has b x c weights. Weight (k, l) of it lies at
+``i wi + (j // u) wj + j % u + k wk + l wl``: blocks are interleaved `u` at a time, and what is the
+same for all i or all j has the stride 0. The transpose swaps b and c, and wk and wl.
+
+Every sum over l is kept in registers: of four rows and two registers at a time over columns, of
+four rows or four registers at a time for a vector. The rows that one block reads lie d rows apart,
+which for powers of two are few places in the cache: they are gathered into a panel first.
+Importing this imports Numba.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from lazyop.kernels.jit import INNER
+from lazyop.kernels.lanes import (
+    lanes_of,
+    load,
+    load_row,
+    plus_products,
+    products,
+    register,
+    single,
+    spread,
+    store,
+    store_block,
+    sums,
+    weight_column,
+    weight_registers,
+)
+
+#: Rows of a block that are computed together.
+_ROWS = 4
+
+# Over columns: a weight is the same for all entries of a register. ------------------------------
+
+
+def _block_of_columns(rows, width):
+    """Make the function that computes that many rows, of that many registers each."""
+
+    @njit(**INNER)
+    def block(D, o, o_step, S, s, s_step, W, w, wk, wl, c, conj, like):
+        weights = weight_column(W, w, wk, conj, like, rows)
+        y = products(weights, load_row(S, s, like, width))
+        for l in range(1, c):
+            weights = weight_column(W, w + l * wl, wk, conj, like, rows)
+            y = plus_products(y, weights, load_row(S, s + l * s_step, like, width))
+        store_block(D, o, o_step, y, rows)
+
+    return block
+
+
+def _strip_of_columns(rows, width):
+    """Make the function that computes that many rows of a block, over all columns."""
+    wide, narrow = _block_of_columns(rows, width), _block_of_columns(rows, 1)
+
+    @njit(**INNER)
+    def strip(D, o, o_step, S, s, s_step, W, w, wk, wl, c, count, conj):
+        like, one = register(S), single(S)
+        step = lanes_of(like)
+        wide_stop = count - count % (width * step)
+        stop = count - count % step
+        for t in range(0, wide_stop, width * step):
+            wide(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
+        for t in range(wide_stop, stop, step):
+            narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
+        for t in range(stop, count):
+            narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, one)
+
+    return strip
+
+
+_rows_of_columns = _strip_of_columns(_ROWS, 2)
+_row_of_columns = _strip_of_columns(1, 4)
+
+
+@njit(**INNER)
+def _block_columns(D, o, o_step, S, s, s_step, W, w, wk, wl, b, c, count, conj):
+    whole = b - b % _ROWS
+    for k in range(0, whole, _ROWS):
+        _rows_of_columns(
+            D, o + k * o_step, o_step, S, s, s_step, W, w + k * wk, wk, wl, c, count, conj
+        )
+    for k in range(whole, b):
+        _row_of_columns(
+            D, o + k * o_step, o_step, S, s, s_step, W, w + k * wk, wk, wl, c, count, conj
+        )
+
+
+@njit(**INNER)
+def _gather(P, p, S, s, s_step, rows, count):
+    """Copy rows of `count` entries that lie `s_step` apart to where they lie side by side."""
+    like, one = register(S), single(S)
+    whole = count - count % lanes_of(like)
+    for l in range(rows):
+        for t in range(0, whole, lanes_of(like)):
+            store(P, p + l * count + t, load(S, s + l * s_step + t, like))
+        for t in range(whole, count):
+            store(P, p + l * count + t, load(S, s + l * s_step + t, one))
+
+
+@njit(**INNER)
+def general_columns(S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, transposed, conj):
+    """Apply the factor of stage n to `count` columns, from rows `s_ld` apart to rows `o_ld`.
+
+    The panel P has room from p on for the rows of one block.
+    """
+    w, a, b, c, d = stages[n, 1], stages[n, 2], stages[n, 3], stages[n, 4], stages[n, 5]
+    wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
+    if transposed:
+        b, c, wk, wl = c, b, wl, wk
+    if u == 1 and wj == 0 and s_ld == count and o_ld == count:
+        d, s_ld, o_ld, count = 1, d * s_ld, d * o_ld, d * count  # the same block for every j
+    for i in range(a):
+        for j in range(d):
+            source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
+            if d > 1:
+                _gather(P, p, S, at, step, c, count)
+                source, at, step = P, p, count
+            _block_columns(
+                D, o + (i * b * d + j) * o_ld, d * o_ld, source, at, step,
+                W, w + i * wi + j // u * wj + j % u, wk, wl, b, c, count, conj,
+            )  # fmt: skip
+
+
+# For a vector: weights are read register by register. -------------------------------------------
+
+
+def _block_of_registers(rows, is_spread):
+    """Make the function that computes that many registers.
+
+    They are rows of interleaved blocks, or, with entries of the argument spread over whole
+    registers, parts of one column of results.
+    """
+
+    @njit(**INNER)
+    def block(D, o, o_step, S, s, s_step, W, w, wk, wl, c, conj, like):
+        x = (spread(S, s, like),) if is_spread else load_row(S, s, like, 1)
+        y = products(weight_registers(W, w, wk, conj, like, rows), x)
+        for l in range(1, c):
+            at = s + l * s_step
+            x = (spread(S, at, like),) if is_spread else load_row(S, at, like, 1)
+            y = plus_products(y, weight_registers(W, w + l * wl, wk, conj, like, rows), x)
+        store_block(D, o, o_step, y, rows)
+
+    return block
+
+
+_interleaved_rows, _interleaved_row = (_block_of_registers(rows, False) for rows in (_ROWS, 1))
+_combined_rows, _combined_row = (_block_of_registers(rows, True) for rows in (_ROWS, 1))
+
+
+@njit(**INNER)
+def _interleaved_blocks(D, o, d, S, s, s_step, W, w, wk, wl, b, c, first, stop, conj, like):
+    """Apply blocks `first` to `stop` of d interleaved ones, a register of them at a time."""
+    whole = b - b % _ROWS
+    for k in range(0, whole, _ROWS):
+        for j in range(first, stop, lanes_of(like)):
+            at, row = w + k * wk + j, o + k * d + j
+            _interleaved_rows(D, row, d, S, s + j, s_step, W, at, wk, wl, c, conj, like)
+    for k in range(whole, b):
+        for j in range(first, stop, lanes_of(like)):
+            at, row = w + k * wk + j, o + k * d + j
+            _interleaved_row(D, row, d, S, s + j, s_step, W, at, wk, wl, c, conj, like)
+
+
+@njit(**INNER)
+def _combination_of_columns(D, o, S, s, W, w, wl, b, c, conj):
+    """Apply one block whose columns are contiguous: add up multiples of them."""
+    like, one = register(S), single(S)
+    step = lanes_of(like)
+    wide_stop, stop = b - b % (_ROWS * step), b - b % step
+    for k in range(0, wide_stop, _ROWS * step):
+        _combined_rows(D, o + k, step, S, s, 1, W, w + k, step, wl, c, conj, like)
+    for k in range(wide_stop, stop, step):
+        _combined_row(D, o + k, step, S, s, 1, W, w + k, step, wl, c, conj, like)
+    for k in range(stop, b):
+        _combined_row(D, o + k, 1, S, s, 1, W, w + k, 1, wl, c, conj, one)
+
+
+def _dots_of(rows):
+    """Make the function that computes that many inner products of contiguous rows."""
+    few = _block_of_registers(rows, False)
+
+    @njit(**INNER)
+    def dots(D, o, S, s, W, w, wk, c, conj):
+        like, one = register(S), single(S)
+        step = lanes_of(like)
+        whole = c - c % step
+        if whole == 0:
+            few(D, o, 1, S, s, 1, W, w, wk, 1, c, conj, one)
+            return
+        y = products(weight_registers(W, w, wk, conj, like, rows), load_row(S, s, like, 1))
+        for l in range(step, whole, step):
+            weights = weight_registers(W, w + l, wk, conj, like, rows)
+            y = plus_products(y, weights, load_row(S, s + l, like, 1))
+        z = sums(y)
+        for l in range(whole, c):
+            weights = weight_registers(W, w + l, wk, conj, one, rows)
+            z = plus_products(z, weights, load_row(S, s + l, one, 1))
+        store_block(D, o, 1, z, rows)
+
+    return dots
+
+
+_dots, _dot = _dots_of(_ROWS), _dots_of(1)
+
+
+@njit(**INNER)
+def _block_of_rows(D, o, S, s, W, w, wk, b, c, conj):
+    """Apply one block whose rows are contiguous."""
+    whole = b - b % _ROWS
+    for k in range(0, whole, _ROWS):
+        _dots(D, o + k, S, s, W, w + k * wk, wk, c, conj)
+    for k in range(whole, b):
+        _dot(D, o + k, S, s, W, w + k * wk, wk, c, conj)
+
+
+@njit(**INNER)
+def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
+    """Apply one of several parts of the factor of stage n to a vector.
+
+    The panel P has room for the rows of one run of interleaved blocks.
+    """
+    w, a, b, c, d = stages[n, 1], stages[n, 2], stages[n, 3], stages[n, 4], stages[n, 5]
+    wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
+    if transposed:
+        b, c, wk, wl = c, b, wl, wk
+    if d > 1 and u == 1:
+        if part == 0:
+            general_columns(S, 0, 1, D, 0, 1, P, 0, W, stages, n, 1, transposed, conj)
+        return
+    like, one = register(S), single(S)
+    whole = u - u % lanes_of(like)
+    runs = d // u
+    for unit in range(a * runs * part // parts, a * runs * (part + 1) // parts):
+        i, j = unit // runs, unit % runs * u
+        o, s, v = i * b * d + j, i * c * d + j, w + i * wi + unit % runs * wj
+        if d == 1 and wl == 1:
+            _block_of_rows(D, o, S, s, W, v, wk, b, c, conj)
+        elif d == 1:
+            _combination_of_columns(D, o, S, s, W, v, wl, b, c, conj)
+        else:
+            source, step = S, d
+            if u < d:
+                _gather(P, 0, S, s, d, c, u)
+                source, s, step = P, 0, u
+            _interleaved_blocks(D, o, d, source, s, step, W, v, wk, wl, b, c, 0, whole, conj, like)
+            _interleaved_blocks(D, o, d, source, s, step, W, v, wk, wl, b, c, whole, u, conj, one)

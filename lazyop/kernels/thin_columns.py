@@ -1,0 +1,192 @@
+"""Runs of 2 x 2 factors over several columns: weights stay in registers while columns pass.
+
+Stages run over blocks of rows, or over rows `unit` apart, as in `lazyop.kernels.thin_vector`.
+Importing this imports Numba.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from lazyop.kernels.jit import INNER
+from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight
+from lazyop.kernels.packing import Kind
+from lazyop.kernels.pairs import pair, quad, unit_quad
+from lazyop.kernels.thin_vector import weights_before
+
+_PAIR, _UNIT_QUAD, _QUAD = int(Kind.PAIR), int(Kind.UNIT_QUAD), int(Kind.QUAD)
+
+
+@njit(**INNER)
+def _weights4(W, at, step, conj, like):
+    return (
+        weight(W, at, conj, like),
+        weight(W, at + step, conj, like),
+        weight(W, at + 2 * step, conj, like),
+        weight(W, at + 3 * step, conj, like),
+    )
+
+
+@njit(**INNER)
+def _two(S, s, step, like):
+    return load(S, s, like), load(S, s + step, like)
+
+
+@njit(**INNER)
+def _four(S, s, step, like):
+    return (
+        load(S, s, like),
+        load(S, s + step, like),
+        load(S, s + 2 * step, like),
+        load(S, s + 3 * step, like),
+    )
+
+
+@njit(**INNER)
+def _put_four(D, d, step, y):
+    store(D, d, y[0])
+    store(D, d + step, y[1])
+    store(D, d + 2 * step, y[2])
+    store(D, d + 3 * step, y[3])
+
+
+@njit(**INNER)
+def _registers_of_block(
+    kind, S, s, s_step, D, d, d_step, W, w, w_step, first, stop, transposed, conj, like
+):  # fmt: skip
+    """Apply one block to columns `first` to `stop`, a register at a time."""
+    step = lanes_of(like)
+    p = _weights4(W, w, w_step, conj, like)
+    if kind == _PAIR:
+        for t in range(first, stop, step):
+            y = pair(_two(S, s + t, s_step, like), p, transposed)
+            store(D, d + t, y[0])
+            store(D, d + d_step + t, y[1])
+    elif kind == _UNIT_QUAD:
+        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
+        for t in range(first, stop, step):
+            x = _four(S, s + t, s_step, like)
+            _put_four(D, d + t, d_step, unit_quad(x, p, q, transposed))
+    else:
+        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
+        u = _weights4(W, w + 8 * w_step, w_step, conj, like)
+        v = _weights4(W, w + 12 * w_step, w_step, conj, like)
+        for t in range(first, stop, step):
+            x = _four(S, s + t, s_step, like)
+            _put_four(D, d + t, d_step, quad(x, p, q, u, v, transposed))
+
+
+@njit(**INNER)
+def _block_columns(kind, S, s, s_step, D, d, d_step, W, w, w_step, count, transposed, conj):
+    """Apply one block to `count` columns: its weights are the same for all."""
+    whole = count - count % lanes_of(register(S))
+    _registers_of_block(
+        kind, S, s, s_step, D, d, d_step, W, w, w_step, 0, whole, transposed, conj, register(S)
+    )
+    if whole < count:
+        _registers_of_block(
+            kind, S, s, s_step, D, d, d_step, W, w, w_step, whole, count, transposed, conj,
+            single(S),
+        )  # fmt: skip
+
+
+@njit(**INNER)
+def _stage_of_kind(
+    kind, rows, count, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, blocks, unit, width,
+    columns, transposed, conj,
+):  # fmt: skip
+    """Run a stage over columns, from rows that lie `s_unit` apart to rows `t_unit` apart."""
+    m = d // unit
+    for i in range(blocks):
+        for q in range(m):
+            for j in range(width):
+                row = rows * m * i + q
+                _block_columns(
+                    kind,
+                    S, s + (row * s_unit + j) * s_ld, m * s_unit * s_ld,
+                    D, t + (row * t_unit + j) * t_ld, m * t_unit * t_ld,
+                    W, w + count * d * i + q * unit + j, d,
+                    columns, transposed, conj,
+                )  # fmt: skip
+
+
+@njit(**INNER)
+def stage_columns(
+    kind, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span, unit, width, columns,
+    transposed, conj,
+):  # fmt: skip
+    """Run a stage over columns, from rows `s_unit` apart to rows `t_unit` apart."""
+    if kind == _PAIR:
+        _stage_of_kind(
+            _PAIR, 2, 4, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (2 * d),
+            unit, width, columns, transposed, conj,
+        )  # fmt: skip
+    elif kind == _UNIT_QUAD:
+        _stage_of_kind(
+            _UNIT_QUAD, 4, 8, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
+            unit, width, columns, transposed, conj,
+        )  # fmt: skip
+    else:
+        _stage_of_kind(
+            _QUAD, 4, 16, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
+            unit, width, columns, transposed, conj,
+        )  # fmt: skip
+
+
+@njit(**INNER)
+def low_columns(
+    transposed, X, x_ld, Y, y_ld, buffer, in_place, W, stages, count, span, columns, tile,
+    first, stop, conj,
+):  # fmt: skip
+    """Run the first `count` stages over tiles of columns of blocks of `span` rows.
+
+    Units of work are numbered tile after tile within a block of rows; this call does `first` to
+    `stop`. Between the first and the last stage, a unit lives in the buffer, or in place, where
+    the buffer is Y.
+    """
+    tiles = (columns + tile - 1) // tile
+    for unit in range(first, stop):
+        block, t = unit // tiles, (unit % tiles) * tile
+        width = min(tile, columns - t)
+        target = block * span * y_ld + t
+        at, ld = (target, y_ld) if in_place else (0, tile)
+        for n in range(count):
+            k = count - 1 - n if transposed else n
+            kind, d = stages[k, 0], stages[k, 5]
+            w = stages[k, 1] + weights_before(kind, block * span)
+            S, s, s_ld = buffer, at, ld
+            if n == 0:
+                S, s, s_ld = X, block * span * x_ld + t, x_ld
+            D, o, o_ld = buffer, at, ld
+            if n == count - 1:
+                D, o, o_ld = Y, target, y_ld
+            stage_columns(
+                kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, span, 1, 1, width, transposed, conj
+            )
+
+
+@njit(**INNER)
+def high_columns(
+    transposed, X, x_ld, Y, y_ld, scratch, W, stages, start, rows, unit, run, columns, tile,
+    first, stop, conj,
+):  # fmt: skip
+    """Run the stages from `start` on over rows `unit` apart, `run` neighbours at a time."""
+    tiles = (columns + tile - 1) // tile
+    count = stages.shape[0] - start
+    for u in range(first, stop):
+        chunk, t = (u // tiles) * run, (u % tiles) * tile
+        width = min(tile, columns - t)
+        for n in range(count):
+            k = start + (count - 1 - n if transposed else n)
+            kind, d = stages[k, 0], stages[k, 5]
+            w = stages[k, 1] + chunk
+            S, s, s_unit, s_ld = scratch, 0, run, tile
+            if n == 0:
+                S, s, s_unit, s_ld = X, chunk * x_ld + t, unit, x_ld
+            D, o, o_unit, o_ld = scratch, 0, run, tile
+            if n == count - 1:
+                D, o, o_unit, o_ld = Y, chunk * y_ld + t, unit, y_ld
+            stage_columns(
+                kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, rows, unit, run,
+                width, transposed, conj,
+            )  # fmt: skip
