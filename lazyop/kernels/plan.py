@@ -52,6 +52,9 @@ _VECTOR_BYTES = 1 << 18
 #: The most columns that a tile has, and the fewest for which tiles of columns pay.
 _TILE, FEWEST_COLUMNS = 64, 4
 
+#: The fewest columns that a tile of a general chain has if there are more.
+_LEAST_TILE = 16
+
 #: Flops over several columns, and bytes of weights for a vector, that are worth a thread: about a
 #: millisecond. A thread that has slept takes its time to start.
 _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 16_000_000, 1 << 23
@@ -124,8 +127,10 @@ def choose_tiling(
         threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     if not strides:
-        if threads > 1 and tile:
-            tile = max(FEWEST_COLUMNS, min(tile, -(-columns // (2 * threads))))
+        if tile > _LEAST_TILE:  # two buffers, and a few tiles for each thread
+            fitting = _CACHE_BYTES // (rows * itemsize)
+            fair = columns // (2 * threads) if threads > 1 else tile
+            tile = max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
         return Tiling(tile, 0, rows, 1, threads)
     if rows <= limit:
         return Tiling(tile, len(strides), rows, 1, threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 #: Scratch up to this size stays with its thread: fresh memory costs more than what is done in it.
-_KEPT_BYTES = 1 << 21
+_KEPT_BYTES = 1 << 22
 
 #: Of a line of the cache, where scratch begins.
 _LINE_BYTES = 64
@@ -47,19 +47,53 @@ def share(units: int, threads: int, work: Callable[[int, int], None]) -> None:
         return
     parts = min(units, PARTS_PER_THREAD * threads)
     turns = iter(range(parts))
+    here = _cpu()
 
     def take_parts() -> None:
         for part in turns:  # taking the next one is atomic
             work(units * part // parts, units * (part + 1) // parts)
 
+    def help_out() -> None:
+        _leave(here)
+        take_parts()
+
     pool = _pool(threads - 1)
-    others = [pool.submit(take_parts) for _ in range(min(threads, parts) - 1)]
+    others = [pool.submit(help_out) for _ in range(min(threads, parts) - 1)]
     try:
         take_parts()
     finally:
         for other in others:
             if not other.cancel():
                 other.result()
+
+
+@cache
+def _getcpu() -> Callable[[], int] | None:
+    """Return the C library's function that tells on which CPU the caller runs, if it has one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    import ctypes
+
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+def _cpu() -> int:
+    """Return the CPU on which the calling thread runs, or -1 where that can't be told."""
+    getcpu = _getcpu()
+    return getcpu() if getcpu else -1
+
+
+def _leave(cpu: int) -> None:
+    """Have the calling thread run on another CPU than that one, and leave it free again.
+
+    Linux often wakes a thread on the CPU of the thread that it is to help, and lets the two take
+    turns there for many milliseconds while other CPUs are idle.
+    """
+    if cpu >= 0 and _cpu() == cpu:
+        allowed = os.sched_getaffinity(0)
+        if len(allowed) > 1:
+            os.sched_setaffinity(0, allowed - {cpu})
+            os.sched_setaffinity(0, allowed)
 
 
 def scratch(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

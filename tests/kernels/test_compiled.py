@@ -341,6 +341,15 @@ def test_an_error_in_a_thread_reaches_the_caller():
         share(4, 2, fail)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_threads_may_run_where_they_might_before():
+    from lazyop.kernels import threads
+
+    before = os.sched_getaffinity(0)
+    threads._leave(threads._cpu())
+    assert os.sched_getaffinity(0) == before
+
+
 def test_no_folder_for_the_cache(monkeypatch):
     """Where Numba finds no folder to write to, the kernels compile without a cache."""
     from lazyop.kernels import jit
