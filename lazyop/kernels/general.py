@@ -4,10 +4,10 @@ Block (i, j) of a factor has b x c weights. Weight (k, l) of it lies at
 ``i wi + (j // u) wj + j % u + k wk + l wl``: blocks are interleaved `u` at a time, and what is the
 same for all i or all j has the stride 0. The transpose swaps b and c, and wk and wl.
 
-Every sum over l is kept in registers: of four rows and two registers at a time over columns, of
-four rows or four registers at a time for a vector. The rows that one block reads lie d rows apart,
-which for powers of two are few places in the cache: they are gathered into a panel first.
-Importing this imports Numba.
+Every sum over l is kept in registers, of four rows and two registers at a time over columns, and of
+four rows at a time for a vector; where columns of weights are contiguous, eight of them are added
+up at a time. The rows that one block reads lie d rows apart, which for powers of two are few places
+in the cache: they are gathered into a panel first. Importing this imports Numba.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numba import njit
 
 from lazyop.kernels.jit import INNER
 from lazyop.kernels.lanes import (
+    dot,
     lanes_of,
     load,
     load_row,
@@ -23,7 +24,7 @@ from lazyop.kernels.lanes import (
     products,
     register,
     single,
-    spread,
+    spread_row,
     store,
     store_block,
     sums,
@@ -33,6 +34,9 @@ from lazyop.kernels.lanes import (
 
 #: Rows of a block that are computed together.
 _ROWS = 4
+
+#: Contiguous columns of a block that are added up together.
+_COLUMNS = 8
 
 # Over columns: a weight is the same for all entries of a register. ------------------------------
 
@@ -128,28 +132,21 @@ def general_columns(S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, transpose
 # For a vector: weights are read register by register. -------------------------------------------
 
 
-def _block_of_registers(rows, is_spread):
-    """Make the function that computes that many registers.
-
-    They are rows of interleaved blocks, or, with entries of the argument spread over whole
-    registers, parts of one column of results.
-    """
+def _block_of_registers(rows):
+    """Make the function that computes that many rows of a register of interleaved blocks."""
 
     @njit(**INNER)
     def block(D, o, o_step, S, s, s_step, W, w, wk, wl, c, conj, like):
-        x = (spread(S, s, like),) if is_spread else load_row(S, s, like, 1)
-        y = products(weight_registers(W, w, wk, conj, like, rows), x)
+        y = products(weight_registers(W, w, wk, conj, like, rows), load_row(S, s, like, 1))
         for l in range(1, c):
-            at = s + l * s_step
-            x = (spread(S, at, like),) if is_spread else load_row(S, at, like, 1)
-            y = plus_products(y, weight_registers(W, w + l * wl, wk, conj, like, rows), x)
+            weights = weight_registers(W, w + l * wl, wk, conj, like, rows)
+            y = plus_products(y, weights, load_row(S, s + l * s_step, like, 1))
         store_block(D, o, o_step, y, rows)
 
     return block
 
 
-_interleaved_rows, _interleaved_row = (_block_of_registers(rows, False) for rows in (_ROWS, 1))
-_combined_rows, _combined_row = (_block_of_registers(rows, True) for rows in (_ROWS, 1))
+_interleaved_rows, _interleaved_row = _block_of_registers(_ROWS), _block_of_registers(1)
 
 
 @njit(**INNER)
@@ -166,23 +163,40 @@ def _interleaved_blocks(D, o, d, S, s, s_step, W, w, wk, wl, b, c, first, stop, 
             _interleaved_row(D, row, d, S, s + j, s_step, W, at, wk, wl, c, conj, like)
 
 
+def _columns_added(count):
+    """Make the function that adds multiples of that many columns to results, or begins them."""
+
+    @njit(**INNER)
+    def add(D, o, S, s, W, w, wl, first, stop, is_first, conj, like):
+        x = spread_row(S, s, like, count)
+        for k in range(first, stop, lanes_of(like)):
+            y = dot(weight_registers(W, w + k, wl, conj, like, count), x)
+            store(D, o + k, y if is_first else y + load(D, o + k, like))
+
+    return add
+
+
+_some_columns_added, _column_added = _columns_added(_COLUMNS), _columns_added(1)
+
+
 @njit(**INNER)
 def _combination_of_columns(D, o, S, s, W, w, wl, b, c, conj):
     """Apply one block whose columns are contiguous: add up multiples of them."""
     like, one = register(S), single(S)
-    step = lanes_of(like)
-    wide_stop, stop = b - b % (_ROWS * step), b - b % step
-    for k in range(0, wide_stop, _ROWS * step):
-        _combined_rows(D, o + k, step, S, s, 1, W, w + k, step, wl, c, conj, like)
-    for k in range(wide_stop, stop, step):
-        _combined_row(D, o + k, step, S, s, 1, W, w + k, step, wl, c, conj, like)
-    for k in range(stop, b):
-        _combined_row(D, o + k, 1, S, s, 1, W, w + k, 1, wl, c, conj, one)
+    whole, head = b - b % lanes_of(like), c % _COLUMNS
+    for l in range(head):
+        v = w + l * wl
+        _column_added(D, o, S, s + l, W, v, wl, 0, whole, l == 0, conj, like)
+        _column_added(D, o, S, s + l, W, v, wl, whole, b, l == 0, conj, one)
+    for l in range(head, c, _COLUMNS):
+        v = w + l * wl
+        _some_columns_added(D, o, S, s + l, W, v, wl, 0, whole, l == 0, conj, like)
+        _some_columns_added(D, o, S, s + l, W, v, wl, whole, b, l == 0, conj, one)
 
 
 def _dots_of(rows):
     """Make the function that computes that many inner products of contiguous rows."""
-    few = _block_of_registers(rows, False)
+    few = _block_of_registers(rows)
 
     @njit(**INNER)
     def dots(D, o, S, s, W, w, wk, c, conj):

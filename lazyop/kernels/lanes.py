@@ -161,16 +161,6 @@ def load(typing: Any, array: Any, at: Any, like: Any) -> Any:
 
 
 @intrinsic
-def spread(typing: Any, array: Any, at: Any, like: Any) -> Any:
-    """Load one entry into all places of a register."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _spread_entry(context, builder, signature.args[0], args[:2], like)
-
-    return like(array, types.intp, like), generate
-
-
-@intrinsic
 def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Store a register at an offset."""
 
@@ -262,6 +252,39 @@ def weight_registers(
 
     types_of_arguments = (array, types.intp, types.intp, types.boolean, like, count)
     return types.UniTuple(like.weight, total)(*types_of_arguments), generate
+
+
+@intrinsic(prefer_literal=True)
+def spread_row(typing: Any, array: Any, at: Any, like: Any, count: Any) -> Any:
+    """Load `count` neighbouring entries, each into all places of a register."""
+    total = count.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offsets = _offsets(builder, args[1], ir.Constant(args[1].type, 1), total)
+        array_type = signature.args[0]
+        loaded = [
+            _spread_entry(context, builder, array_type, (args[0], at), like) for at in offsets
+        ]
+        return cgutils.pack_array(builder, loaded)
+
+    return types.UniTuple(like, total)(array, types.intp, like, count), generate
+
+
+@intrinsic
+def dot(typing: Any, weights: Any, row: Any) -> Any:
+    """Return the sum of as many weights times as many registers, each with its own."""
+    lanes = row.dtype
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        total = None
+        factors = cgutils.unpack_tuple(builder, args[0], row.count)
+        for factor, x in zip(
+            factors, cgutils.unpack_tuple(builder, args[1], row.count), strict=True
+        ):
+            total = _plus_product(builder, total, factor, x, lanes)
+        return total
+
+    return lanes(weights, row), generate
 
 
 @intrinsic
