@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import matmul
 from typing import Any
 
 import numpy as np
 
 from lazyop.aslazy import aslazy
-from lazyop.butterfly.blocks import chain_values, dense_from_values
 from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.operator import Butterfly
+from lazyop.factorization.bounds import Bounds
 from lazyop.factorization.hierarchical import (
-    distances,
-    error_bound,
+    Steps,
     hierarchical_factors,
     split_order,
+    steps_are_orthogonal,
 )
+from lazyop.factorization.residual import energy, energy_outside, residual_norm
 from lazyop.namespaces import (
     Array,
     as_array,
@@ -45,6 +48,9 @@ class Factorization:
     """A matrix as a product of Kronecker-sparse factors, and how far it is from the matrix.
 
     All errors are Frobenius norms divided by that of the matrix, and true up to rounding.
+    `error_bound`, `lower_bound` and `split_errors` are computed when one of them, or the printed
+    form, is first read: for a large matrix they take longer than the factors. Until then a copy of
+    the matrix is kept for them.
 
     Attributes
     ----------
@@ -53,7 +59,9 @@ class Factorization:
     chain : Chain
         Patterns of the factors.
     relative_error : float
-        Of the operator, computed entry by entry.
+        Of the operator. Where the steps leave residuals that are orthogonal to each other and
+        far above rounding, it is the root of the sum of their squares; elsewhere it is computed
+        entry by entry.
     error_bound : float or None
         What the algorithm guarantees from `split_errors` alone; None where nothing is proved
         for the options chosen.
@@ -79,10 +87,23 @@ class Factorization:
     operator: LazyOperator
     chain: Chain
     relative_error: float
-    error_bound: float | None
-    lower_bound: float
-    split_errors: tuple[float, ...]
-    permutation: tuple[Permutation | None, Permutation | None] | None = None
+    permutation: tuple[Permutation | None, Permutation | None] | None
+    _bounds: Bounds = field(compare=False)
+
+    @property
+    def error_bound(self) -> float | None:
+        """What the algorithm guarantees, or None."""
+        return self._bounds.error_bound
+
+    @property
+    def lower_bound(self) -> float:
+        """What no product of factors with these patterns falls below."""
+        return self._bounds.lower_bound
+
+    @property
+    def split_errors(self) -> tuple[float, ...]:
+        """Distances to the products of two factors, for each split."""
+        return self._bounds.split_errors
 
     def __repr__(self) -> str:
         (m, n), count = self.operator.shape, len(self.chain)
@@ -192,20 +213,29 @@ def factorize(
     splits = _merged_order(order, partition)
     merged = chain.merge(partition)
     scaled, exponent = _scaled(_unpermuted(matrix, *permutations))
-    factors = hierarchical_factors(scaled, merged, splits, orthonormalize)
-    residual = _norm(scaled - dense_from_values(chain_values(factors, merged)))
-    found = distances(scaled, merged)
-    bound = error_bound(found, splits, orthonormalize)
-    size = _norm(scaled) or 1.0
+    if scaled is matrix:  # perhaps the caller's own, to be written to while the bounds wait
+        scaled = namespace_of(matrix).asarray(matrix, copy=True)
+    size = math.sqrt(energy(scaled))
+    steps = hierarchical_factors(scaled, merged, splits, orthonormalize)
+    orthogonal = steps_are_orthogonal(splits, orthonormalize)
     return Factorization(
-        operator=_compose(_spread_power(factors, exponent), *permutations),
+        operator=_compose(_spread_power(steps.factors, exponent), *permutations),
         chain=merged,
-        relative_error=residual / size,
-        error_bound=None if bound is None else bound / size,
-        lower_bound=found.lower_bound / size,
-        split_errors=tuple(error / size for error in found.total),
+        relative_error=_residual(scaled, steps, merged, orthogonal, size) / (size or 1.0),
         permutation=None if permutations == (None, None) else permutations,
+        _bounds=Bounds(scaled, merged, splits, orthonormalize, size or 1.0),
     )
+
+
+def _residual(matrix: Array, steps: Steps, chain: Chain, orthogonal: bool, size: float) -> float:
+    """Norm of the matrix minus the product: from the steps where that is accurate, or measured."""
+    if orthogonal and len(chain) > 1:
+        outside = math.sqrt(energy_outside(matrix, reduce(matmul, chain)))
+        norm = math.hypot(outside, *steps.residuals)
+        # A squared residual is off by some units of rounding of the squared size.
+        if norm >= size * _epsilon(matrix) ** 0.1875:
+            return norm
+    return residual_norm(matrix, steps.factors, chain)
 
 
 def _dense(A: Any) -> Array:
@@ -221,9 +251,6 @@ def _dense(A: Any) -> Array:
         raise TypeError(
             f"A must be in single or double precision, got {dtype_of(matrix)}; convert it first"
         )
-    xp = namespace_of(matrix)
-    if not bool(xp.all(xp.isfinite(matrix))):
-        raise ValueError("A holds NaN or infinite entries")
     return matrix
 
 
@@ -291,8 +318,18 @@ def _compose(
 
 
 def _scaled(matrix: Array) -> tuple[Array, int]:
-    """A copy times a power of two, its largest entry about 1; and the exponent taken out."""
+    """In range for squares of its entries; and the exponent of the power of two taken out.
+
+    Raises ValueError if an entry is not finite.
+    """
     xp = namespace_of(matrix)
+    with np.errstate(all="ignore"):
+        size = math.sqrt(abs(energy(matrix)))
+    reach = float(xp.finfo(matrix.dtype).smallest_normal) ** 0.25
+    if reach < size < 1 / reach:
+        return matrix, 0
+    if not bool(xp.all(xp.isfinite(matrix))):
+        raise ValueError("A holds NaN or infinite entries")
     is_complex = dtype_of(matrix).kind == "c"
     parts = (xp.real(matrix), xp.imag(matrix)) if is_complex else (matrix,)
     largest = max(float(xp.max(xp.abs(part))) for part in parts)
@@ -312,5 +349,5 @@ def _times_power(x: Array, exponent: int) -> Array:
     return x * 2.0**half * 2.0 ** (exponent - half)
 
 
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))
+def _epsilon(x: Array) -> float:
+    return float(namespace_of(x).finfo(x.dtype).eps)
