@@ -23,12 +23,10 @@ from typing import NamedTuple
 
 from lazyop.namespaces import Array, conj, device_of, is_complex, namespace_of
 
-__all__ = ["Subspaces", "leading_subspaces", "tail_norm"]
+__all__ = ["Subspaces", "leading_subspaces", "singular_energies", "tail_norm"]
 
 #: Rounding errors of a Gram matrix, in units of its trace, are below this many epsilons.
 _GRAM_ROUNDING = 4.0
-#: Above this side, decompositions of Gram matrices are hardly faster than those of the blocks.
-_LARGEST_GRAM = 256
 
 
 class Subspaces(NamedTuple):
@@ -57,10 +55,9 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
     rows, columns = blocks.shape[-2:]
     if columns < rows:
         return _from_row_space(blocks, rank)
-    if rows <= _LARGEST_GRAM:
-        found = _plane(blocks) if (rows, rank) == (2, 1) else _from_gram(blocks, rank)
-        if found is not None:
-            return found
+    found = _plane(blocks) if (rows, rank) == (2, 1) else _from_gram(blocks, rank)
+    if found is not None:
+        return found
     xp = namespace_of(blocks)
     U, s = _left_svd(blocks)
     return Subspaces(U[..., :, :rank], float(xp.linalg.vector_norm(s[..., rank:])))
@@ -69,15 +66,28 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
 def tail_norm(blocks: Array, rank: int) -> float:
     """The `residual` of `leading_subspaces`, by singular values alone."""
     xp = namespace_of(blocks)
-    wide = _wide(blocks)
-    if wide.shape[-2] <= _LARGEST_GRAM:
-        values = xp.linalg.eigvalsh(_gram(wide))
-        tail, total = values[..., :-rank], xp.sum(values, axis=-1)
-        energy = _total(xp.where(tail > 0, tail, xp.zeros_like(tail)))
-        # The rounding errors of the sum add up to this much at most.
-        if _GRAM_ROUNDING * _epsilon(total) * _total(total) <= _negligible(total) * energy:
-            return math.sqrt(energy)
+    values = xp.linalg.eigvalsh(_gram(_wide(blocks)))
+    tail, total = values[..., :-rank], xp.sum(values, axis=-1)
+    energy = _total(xp.where(tail > 0, tail, xp.zeros_like(tail)))
+    # The rounding errors of the sum add up to this much at most.
+    if _GRAM_ROUNDING * _epsilon(total) * _total(total) <= _negligible(total) * energy:
+        return math.sqrt(energy)
     return float(xp.linalg.vector_norm(xp.linalg.svdvals(_tall(blocks))[..., rank:]))
+
+
+def singular_energies(blocks: Array, accurate: bool) -> Array:
+    """Squared singular values, largest first, summed over the stack.
+
+    Unless they are to be accurate, they come from Gram matrices, and are off by rounding in
+    proportion to the energy of the stack.
+    """
+    xp = namespace_of(blocks)
+    if accurate:
+        energies = xp.linalg.svdvals(_tall(blocks)) ** 2
+    else:
+        values = xp.flip(xp.linalg.eigvalsh(_gram(_wide(blocks))), axis=-1)
+        energies = xp.where(values > 0, values, xp.zeros_like(values))
+    return xp.sum(xp.reshape(energies, (-1, energies.shape[-1])), axis=0)
 
 
 def _from_row_space(blocks: Array, rank: int) -> Subspaces:

@@ -64,6 +64,6 @@ def _energy_of_difference(values: Array, factors: Sequence[Array], chain: Chain)
     blocks, total = junction.split(values), 0.0
     depth = max(1, _PANEL * junction.delta // chain[0].nnz // junction.right.c)
     for start in range(0, junction.delta, depth):
-        panel = (slice(None), slice(None), slice(start, start + depth))
+        panel = (slice(None), slice(None), slice(start, min(start + depth, junction.delta)), ...)
         total += energy(blocks[panel] - xp.matmul(X[panel], Y[panel]))
     return total
