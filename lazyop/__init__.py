@@ -9,7 +9,8 @@ from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
-from lazyop.factorization.given_chain import Factorization, factorize
+from lazyop.factorization.factorize import factorize
+from lazyop.factorization.given_chain import Factorization
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
 from lazyop.structured.block import block, hstack, vstack

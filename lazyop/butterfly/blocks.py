@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lazyop.butterfly.pattern import Pattern
 from lazyop.namespaces import Array, device_of, namespace_of
 
@@ -72,8 +74,25 @@ class Junction:
 
     def product(self, left: Array, right: Array) -> Array:
         """Values of the product of two factors."""
-        xp = namespace_of(left)
-        return self.join(xp.matmul(self.split_left(left), self.split_right(right)))
+        X, Y = self.split_left(left), self.split_right(right)
+        if _in_place(left, self.right):
+            values = np.empty(tuple(self.left @ self.right), dtype=left.dtype)
+            np.matmul(X, Y, out=self.split(values))
+            return values
+        return self.join(namespace_of(left).matmul(X, Y))
+
+    def join_right_product(self, X: Array, Y: Array) -> Array:
+        """Values of the right factor whose blocks are the products of two stacks."""
+        if _in_place(X, self.right):
+            values = np.empty(tuple(self.right), dtype=X.dtype)
+            np.matmul(X, Y, out=self.split_right(values))
+            return values
+        return self.join_right(namespace_of(X).matmul(X, Y))
+
+
+def _in_place(x: Array, right: Pattern) -> bool:
+    # BLAS writes rows anywhere in memory, but the entries of a row side by side.
+    return isinstance(x, np.ndarray) and right.d == 1
 
 
 def _permuted(values: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class Pattern:
             object.__setattr__(self, field.name, value)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(astuple(self))
+        return iter((self.a, self.b, self.c, self.d))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,43 +1,26 @@
-"""Factorization of a matrix with a given chain: what the caller passes in and gets back.
+"""Factorization with a given chain, and the record of a factorization.
 
-Makes the input dense, checks, permutes and scales it, runs `lazyop.factorization.hierarchical`,
-and measures the result.
+Runs `lazyop.factorization.hierarchical`, and measures the result. What the caller may pass is in
+`lazyop.factorization.factorize`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import matmul
 
-import numpy as np
-
-from lazyop.aslazy import aslazy
-from lazyop.butterfly.blocks import chain_values, dense_from_values
-from lazyop.butterfly.chain import Chain, as_chain, restrict_order
-from lazyop.butterfly.operator import Butterfly
-from lazyop.factorization.hierarchical import (
-    distances,
-    error_bound,
-    hierarchical_factors,
-    split_order,
-)
-from lazyop.namespaces import (
-    Array,
-    as_array,
-    cast,
-    describe,
-    dtype_of,
-    is_array,
-    like,
-    namespace_of,
-    share_home,
-)
+from lazyop.butterfly.chain import Chain
+from lazyop.factorization.bounds import Bounds
+from lazyop.factorization.hierarchical import Steps, hierarchical_factors, steps_are_orthogonal
+from lazyop.factorization.matrix import Target
+from lazyop.factorization.residual import energy_outside, residual_norm
+from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
-from lazyop.structured.permutation import Permutation, bit_reversal
+from lazyop.structured.permutation import Permutation
 
-__all__ = ["Factorization", "factorize"]
+__all__ = ["Factorization", "factorize_on"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +28,9 @@ class Factorization:
     """A matrix as a product of Kronecker-sparse factors, and how far it is from the matrix.
 
     All errors are Frobenius norms divided by that of the matrix, and true up to rounding.
+    `error_bound`, `lower_bound` and `split_errors` are computed when one of them, or the printed
+    form, is first read: for a large matrix they take longer than the factors. Until then a copy of
+    the matrix is kept for them.
 
     Attributes
     ----------
@@ -53,7 +39,9 @@ class Factorization:
     chain : Chain
         Patterns of the factors.
     relative_error : float
-        Of the operator, computed entry by entry.
+        Of the operator. Where the steps leave residuals that are orthogonal to each other and
+        far above rounding, it is the root of the sum of their squares; elsewhere it is computed
+        entry by entry.
     error_bound : float or None
         What the algorithm guarantees from `split_errors` alone; None where nothing is proved
         for the options chosen.
@@ -79,10 +67,24 @@ class Factorization:
     operator: LazyOperator
     chain: Chain
     relative_error: float
-    error_bound: float | None
-    lower_bound: float
-    split_errors: tuple[float, ...]
-    permutation: tuple[Permutation | None, Permutation | None] | None = None
+    permutation: tuple[Permutation | None, Permutation | None] | None
+    _bounds: Bounds = field(compare=False)
+    _choice: str | None = None
+
+    @property
+    def error_bound(self) -> float | None:
+        """What the algorithm guarantees, or None."""
+        return self._bounds.error_bound
+
+    @property
+    def lower_bound(self) -> float:
+        """What no product of factors with these patterns falls below."""
+        return self._bounds.lower_bound
+
+    @property
+    def split_errors(self) -> tuple[float, ...]:
+        """Distances to the products of two factors, for each split."""
+        return self._bounds.split_errors
 
     def __repr__(self) -> str:
         (m, n), count = self.operator.shape, len(self.chain)
@@ -96,6 +98,7 @@ class Factorization:
                 f"  at most         {bound}",
                 f"  at least        {self.lower_bound:.3g} for any factors of this chain",
                 f"  permutation     {self._permuted()}",
+                *([] if self._choice is None else [f"  chain           {self._choice}"]),
             ]
         )
 
@@ -104,213 +107,38 @@ class Factorization:
         return " and ".join(name for name, p in sides if p is not None) or "none"
 
 
-def factorize(
-    A: Any,
-    chain: Chain | Iterable[Any],
-    *,
-    order: str | Iterable[int] = "left-to-right",
+def factorize_on(
+    chain: Chain,
+    target: Target,
+    splits: tuple[int, ...],
     orthonormalize: bool = True,
-    permutation: Any = None,
+    choice: str | None = None,
 ) -> Factorization:
-    r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
-
-    Finds :math:`A \approx K_1 K_2 \cdots K_L`, with the support of :math:`K_l` the `l`-th
-    pattern of the chain, by :math:`L - 1` steps. A step takes one split `s` of the chain and
-    replaces a factor by two, the best two for it: across the split, the product of patterns
-    before and after cuts the matrix into disjoint blocks, and each is truncated to the rank
-    :math:`r_s` of the split by its singular value decomposition. With
-
-    .. math:: E_s = \Bigl(\sum_{\text{blocks of } A} \sum_{i > r_s} \sigma_i^2\Bigr)^{1/2},
-
-    no factors of this chain come closer to `A` than :math:`\max_s E_s`. What the steps find is
-    no further away than :math:`\sum_s E_s`, and than :math:`(\sum_s E_s^2)^{1/2}` if every step
-    splits off an end of what remains, as in the orders from left to right and back. A matrix
-    that is such a product is recovered, up to rounding, in any order with orthonormalisation;
-    without it, if no block of the product falls short of its rank.
-
-    Parameters
-    ----------
-    A : array, array_like, sparse array or operator, shape (m, n)
-        What has no dense array is made dense. Integers count as float64; other precisions
-        and the array's namespace are kept.
-    chain : Chain or sequence of patterns
-        Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
-        accuracy and saves numbers.
-    order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
-        Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
-        The first two are the fastest, and have the better bound.
-    orthonormalize : bool
-        Whether to bring the other factors to orthonormal form before each step, so that the
-        step minimises the error of the whole product. It costs little, and nothing at all from
-        left to right or from right to left.
-    permutation : None, "bit-reversal", Permutation or pair of these
-        A permutation `Q` of the columns: the operator is the product of the factors times `Q`.
-        A pair `(P, Q)` makes it `P` times the product times `Q`.
-
-    Returns
-    -------
-    Factorization
-
-    Raises
-    ------
-    ValueError
-        If `A` is not finite, the chain does not have its shape or does not chain, the order is
-        no permutation of the splits, or a permutation does not fit.
-    TypeError
-        If the entries of `A` are not real or complex numbers in single or double precision.
-
-    References
-    ----------
-    The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
-    factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
-    arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
-
-    Examples
-    --------
-    The discrete Fourier transform is a product of ten sparse factors and the bit reversal:
-
-    >>> import scipy.linalg
-    >>> from lazyop import Chain, factorize
-    >>> F = scipy.linalg.dft(1024)
-    >>> found = factorize(F, Chain.square_dyadic(1024), permutation="bit-reversal")
-    >>> found.relative_error < 1e-13
-    True
-    >>> found.chain.nnz, F.size
-    (20480, 1048576)
-
-    Without the permutation no product of such factors is near it:
-
-    >>> found = factorize(F, Chain.square_dyadic(1024))
-    >>> found.relative_error >= found.lower_bound > 0.98
-    True
-    """
-    matrix = _dense(A)
-    chain = as_chain(chain)
-    _check_fit(chain, tuple(matrix.shape))
-    permutations = _permutations(permutation, matrix)
-    partition = chain._partition()
-    splits = _merged_order(order, partition)
-    merged = chain.merge(partition)
-    scaled, exponent = _scaled(_unpermuted(matrix, *permutations))
-    factors = hierarchical_factors(scaled, merged, splits, orthonormalize)
-    residual = _norm(scaled - dense_from_values(chain_values(factors, merged)))
-    found = distances(scaled, merged)
-    bound = error_bound(found, splits, orthonormalize)
-    size = _norm(scaled) or 1.0
+    """Factorize with a chain without redundant neighbours, of the shape of the target."""
+    steps = hierarchical_factors(target.entries, chain, splits, orthonormalize)
+    orthogonal = steps_are_orthogonal(splits, orthonormalize)
+    size = target.size or 1.0
+    permutations = target.rows, target.columns
     return Factorization(
-        operator=_compose(_spread_power(factors, exponent), *permutations),
-        chain=merged,
-        relative_error=residual / size,
-        error_bound=None if bound is None else bound / size,
-        lower_bound=found.lower_bound / size,
-        split_errors=tuple(error / size for error in found.total),
+        operator=target.operator(steps.factors),
+        chain=chain,
+        relative_error=_residual(target, steps, chain, orthogonal) / size,
         permutation=None if permutations == (None, None) else permutations,
+        _bounds=Bounds(target.entries, chain, splits, orthonormalize, size),
+        _choice=choice,
     )
 
 
-def _dense(A: Any) -> Array:
-    """The entries of whatever stands for a matrix, in floating point and finite."""
-    if not is_array(A) and (hasattr(A, "matvec") or hasattr(A, "tocsr")):
-        A = aslazy(A).toarray()
-    matrix = as_array(A, "A")
-    if matrix.ndim != 2:
-        raise ValueError(f"A must be a matrix, got an array of shape {tuple(matrix.shape)}")
-    if dtype_of(matrix).kind in "biu":
-        matrix = cast(matrix, np.float64)
-    if dtype_of(matrix).char not in "fdFD":
-        raise TypeError(
-            f"A must be in single or double precision, got {dtype_of(matrix)}; convert it first"
-        )
-    xp = namespace_of(matrix)
-    if not bool(xp.all(xp.isfinite(matrix))):
-        raise ValueError("A holds NaN or infinite entries")
-    return matrix
+def _residual(target: Target, steps: Steps, chain: Chain, orthogonal: bool) -> float:
+    """Norm of the matrix minus the product: from the steps where that is accurate, or measured."""
+    if orthogonal and len(chain) > 1:
+        outside = math.sqrt(energy_outside(target.entries, reduce(matmul, chain)))
+        norm = math.hypot(outside, *steps.residuals)
+        # A squared residual is off by some units of rounding of the squared size.
+        if norm >= target.size * _epsilon(target.entries) ** 0.1875:
+            return norm
+    return residual_norm(target.entries, steps.factors, chain)
 
 
-def _check_fit(chain: Chain, shape: tuple[int, ...]) -> None:
-    if chain.shape != shape:
-        raise ValueError(f"the chain makes matrices of shape {chain.shape}, A has shape {shape}")
-    try:
-        chain.ranks  # noqa: B018 (names the first pair that does not chain)
-    except ValueError as error:
-        advice = "; the adjoint chain does: factorize A.H with chain.H" if chain.H.chainable else ""
-        raise ValueError(f"{error}{advice}") from None
-
-
-def _merged_order(order: str | Iterable[int], partition: tuple[int, ...]) -> tuple[int, ...]:
-    if isinstance(order, str):
-        return split_order(order, len(partition))
-    return restrict_order(split_order(order, sum(partition)), partition)
-
-
-def _permutations(permutation: Any, matrix: Array) -> tuple[Permutation | None, Permutation | None]:
-    pair = permutation if isinstance(permutation, tuple | list) else (None, permutation)
-    if len(pair) != 2:
-        raise ValueError(f"permutation must be one or a pair (rows, columns), got {len(pair)}")
-    return _permutation(pair[0], matrix, axis=0), _permutation(pair[1], matrix, axis=1)
-
-
-def _permutation(permutation: Any, matrix: Array, axis: int) -> Permutation | None:
-    """The permutation of one axis of a matrix, its indices where the matrix lives."""
-    n = matrix.shape[axis]
-    if permutation is None:
-        return None
-    if isinstance(permutation, str) and permutation == "bit-reversal":
-        return Permutation(like(bit_reversal(n).p, matrix))
-    if not isinstance(permutation, Permutation):
-        raise ValueError(
-            "permutation must be None, 'bit-reversal', a Permutation, or a pair of these, "
-            f"got {permutation!r}"
-        )
-    if permutation.shape != (n, n):
-        side = ("rows", "columns")[axis]
-        raise ValueError(f"a permutation of {permutation.shape[0]} does not fit {n} {side}")
-    if not share_home(permutation.p, matrix):
-        raise TypeError(
-            f"the permutation is in {describe(permutation.p)}, A in {describe(matrix)}; "
-            "bring them together with .to(...)"
-        )
-    return permutation
-
-
-def _unpermuted(matrix: Array, rows: Permutation | None, columns: Permutation | None) -> Array:
-    # A = P B Q with (P x)[i] = x[p[i]] means B = A[p^-1][:, q].
-    xp = namespace_of(matrix)
-    if rows is not None:
-        matrix = xp.take(matrix, xp.argsort(rows.p), axis=0)
-    return matrix if columns is None else xp.take(matrix, columns.p, axis=1)
-
-
-def _compose(
-    factors: list[Array], rows: Permutation | None, columns: Permutation | None
-) -> LazyOperator:
-    operator: LazyOperator = Butterfly(factors)
-    if rows is not None:
-        operator = rows @ operator
-    return operator if columns is None else operator @ columns
-
-
-def _scaled(matrix: Array) -> tuple[Array, int]:
-    """A copy times a power of two, its largest entry about 1; and the exponent taken out."""
-    xp = namespace_of(matrix)
-    is_complex = dtype_of(matrix).kind == "c"
-    parts = (xp.real(matrix), xp.imag(matrix)) if is_complex else (matrix,)
-    largest = max(float(xp.max(xp.abs(part))) for part in parts)
-    exponent = math.frexp(largest)[1] - 1 if largest else 0
-    return _times_power(matrix, -exponent), exponent
-
-
-def _spread_power(factors: list[Array], exponent: int) -> list[Array]:
-    """The factors with their product times a power of two, of which each takes its share."""
-    share, rest = divmod(exponent, len(factors))
-    return [_times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]
-
-
-def _times_power(x: Array, exponent: int) -> Array:
-    # In two halves, since the power itself may be out of range where the product is not.
-    half = exponent // 2
-    return x * 2.0**half * 2.0 ** (exponent - half)
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))
+def _epsilon(x: Array) -> float:
+    return float(namespace_of(x).finfo(x.dtype).eps)

@@ -14,20 +14,23 @@ from itertools import accumulate, pairwise
 from operator import matmul
 from typing import NamedTuple
 
-from lazyop.butterfly.blocks import Junction, dense_from_values, values_from_dense
+from lazyop.butterfly.blocks import Junction, values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
-from lazyop.factorization.low_rank import best_rank, tail_norm
-from lazyop.namespaces import Array, namespace_of
+from lazyop.factorization.low_rank import leading_subspaces, tail_norm
+from lazyop.factorization.residual import energy_outside
+from lazyop.namespaces import Array, conj, namespace_of
 
 __all__ = [
     "Distances",
+    "Steps",
     "distances",
     "error_bound",
     "hierarchical_factors",
     "peels",
     "split_errors",
     "split_order",
+    "steps_are_orthogonal",
 ]
 
 
@@ -95,10 +98,10 @@ class Distances(NamedTuple):
 
 def distances(A: Array, chain: Chain) -> Distances:
     """Distances from a dense matrix to the two-factor sets at every split of a chain."""
-    xp = namespace_of(A)
-    values = values_from_dense(A, reduce(matmul, chain))
-    outside = xp.linalg.vector_norm(A - dense_from_values(values))
-    return Distances(float(outside), tuple(_split_error(values, j) for j in _junctions(chain)))
+    pattern = reduce(matmul, chain)
+    values = values_from_dense(A, pattern)
+    outside = math.sqrt(energy_outside(A, pattern))
+    return Distances(outside, tuple(_split_error(values, j) for j in _junctions(chain)))
 
 
 def split_errors(A: Array, chain: Chain) -> tuple[float, ...]:
@@ -130,7 +133,7 @@ def _junctions(chain: Chain) -> Iterator[Junction]:
 
 
 def _split_error(values: Array, junction: Junction) -> float:
-    return float(tail_norm(junction.split(values), junction.rank))
+    return tail_norm(junction.split(values), junction.rank)
 
 
 def error_bound(
@@ -143,16 +146,37 @@ def error_bound(
     steps then leave residuals orthogonal to each other. Without orthonormalisation it holds for
     the one order that needs none.
     """
-    if not orthonormalize and list(order) != sorted(order):
+    if not orthonormalize and not _needs_no_gauge(order):
         return None
     inside = math.hypot(*found.splits) if peels(order) else math.fsum(found.splits)
     return math.hypot(found.outside, inside)
 
 
+def steps_are_orthogonal(order: Sequence[int], orthonormalize: bool = True) -> bool:
+    """Whether the residuals of the steps are orthogonal, so that their squares add up.
+
+    That is so for orders that peel factors off the two ends, if each step sees the other factors
+    orthonormal.
+    """
+    return peels(order) and (orthonormalize or _needs_no_gauge(order))
+
+
+def _needs_no_gauge(order: Sequence[int]) -> bool:
+    # From left to right the left factors come out orthonormal, and there are none on the right.
+    return list(order) == sorted(order)
+
+
+class Steps(NamedTuple):
+    """Values of the factors found, leftmost first, and the norm that each step left out."""
+
+    factors: list[Array]
+    residuals: list[float]
+
+
 def hierarchical_factors(
     A: Array, chain: Chain, order: Sequence[int], orthonormalize: bool = True
-) -> list[Array]:
-    r"""Values of the factors of a chain whose product approximates a dense matrix.
+) -> Steps:
+    r"""Factors of a chain whose product approximates a dense matrix.
 
     Parameters
     ----------
@@ -168,15 +192,17 @@ def hierarchical_factors(
 
     Returns
     -------
-    list of array
-        Values of shape `(a, b, c, d)`, leftmost factor first.
+    Steps
+        Values of shape `(a, b, c, d)`. The squares of the residuals add up to that of the error
+        of the product, off its support aside, if `steps_are_orthogonal`.
     """
-    train = _Train(values_from_dense(A, reduce(matmul, chain)), chain)
+    train, residuals = _Train(values_from_dense(A, reduce(matmul, chain)), chain), []
     for split, following in pairwise([*order, len(chain)]):
         if orthonormalize:
             train.centre_on(split)
-        train.split(split, weight_left=orthonormalize and following < split)
-    return train.factors
+        weight_left = orthonormalize and following < split
+        residuals.append(train.split(split, weight_left))
+    return Steps(train.factors, residuals)
 
 
 class _Train:
@@ -202,15 +228,19 @@ class _Train:
         while self.centre > target:
             self._shift_left()
 
-    def split(self, split: int, weight_left: bool) -> None:
-        """Split a factor in two by blocks of low rank; one of the two becomes the centre."""
+    def split(self, split: int, weight_left: bool) -> float:
+        """Split a factor in two by blocks of low rank; one of the two becomes the centre.
+
+        Returns the norm of what the truncation leaves out.
+        """
         k = self._position(split)
         self.ends.insert(k + 1, split)
-        junction = self._junction(k)
-        low_rank = best_rank(junction.split(self.factors[k]), junction.rank)
-        left, right = low_rank.right() if weight_left else low_rank.left()
-        self.factors[k : k + 1] = [junction.join_left(left), junction.join_right(right)]
+        junction, values = self._junction(k), self.factors[k]
+        parts = _weighted_left if weight_left else _weighted_right
+        left, right, residual = parts(junction, junction.split(values))
+        self.factors[k : k + 1] = [left, right]
         self.centre = k if weight_left else k + 1
+        return residual
 
     def _shift_right(self) -> None:
         k = self.centre
@@ -240,3 +270,19 @@ class _Train:
 
     def _junction(self, k: int) -> Junction:
         return Junction(self._pattern(k), self._pattern(k + 1))
+
+
+def _weighted_right(junction: Junction, blocks: Array) -> tuple[Array, Array, float]:
+    """The best two factors for the blocks of their product, the left one orthonormal."""
+    basis, residual = leading_subspaces(blocks, junction.rank)
+    adjoint = namespace_of(basis).matrix_transpose(conj(basis))
+    return junction.join_left(basis), junction.join_right_product(adjoint, blocks), residual
+
+
+def _weighted_left(junction: Junction, blocks: Array) -> tuple[Array, Array, float]:
+    """The best two factors for the blocks of their product, the right one orthonormal."""
+    xp = namespace_of(blocks)
+    # If Q spans the best column space of B^T, then B is close to B conj(Q) Q^T.
+    basis, residual = leading_subspaces(xp.matrix_transpose(blocks), junction.rank)
+    left = junction.join_left(xp.matmul(blocks, conj(basis)))
+    return left, junction.join_right(xp.matrix_transpose(basis)), residual

@@ -13,7 +13,8 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.operator import Butterfly
-from lazyop.factorization.given_chain import Factorization, factorize
+from lazyop.factorization.factorize import factorize
+from lazyop.factorization.given_chain import Factorization
 from lazyop.factorization.hierarchical import distances, split_errors
 from lazyop.operator import LazyOperator, aslazy
 from lazyop.structured.permutation import Permutation, bit_reversal
@@ -359,7 +360,7 @@ EIGHT = Chain.square_dyadic(8)
         (("eight", EIGHT), {}, TypeError, "array of numbers"),
         ((np.eye(8), []), {}, ValueError, "at least one pattern"),
         ((np.eye(8), [(1, 2, 2)]), {}, TypeError, "four integers"),
-        ((np.eye(8), None), {}, TypeError, "iterable"),
+        ((np.eye(8), None), {}, ValueError, "one of a chain, tol and max_parameters"),
         ((np.eye(8), EIGHT), {"order": "middle"}, ValueError, "order must be .* 'middle'"),
         ((np.eye(8), EIGHT), {"order": (1, 1)}, ValueError, r"splits 1 to 2, got \(1, 1\)"),
         ((np.eye(8), EIGHT), {"order": (0, 1)}, ValueError, "order must be"),

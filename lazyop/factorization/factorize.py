@@ -1,0 +1,191 @@
+"""Factorization of a matrix: what the caller passes in.
+
+Checks the options, makes the input dense, and hands over to a given chain or to the search.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from lazyop.butterfly.chain import Chain, as_chain, restrict_order
+from lazyop.butterfly.pattern import positive_int
+from lazyop.factorization.given_chain import Factorization, factorize_on
+from lazyop.factorization.hierarchical import split_order
+from lazyop.factorization.matrix import dense_matrix, prepared
+from lazyop.factorization.search import within_parameters, within_tolerance
+from lazyop.namespaces import Array
+
+__all__ = ["factorize"]
+
+
+def factorize(
+    A: Any,
+    chain: Chain | Iterable[Any] | None = None,
+    *,
+    tol: float | None = None,
+    max_parameters: int | None = None,
+    order: str | Iterable[int] = "left-to-right",
+    orthonormalize: bool = True,
+    permutation: Any = None,
+) -> Factorization:
+    r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
+
+    Finds :math:`A \approx K_1 K_2 \cdots K_L`, with the support of :math:`K_l` the `l`-th
+    pattern of the chain, by :math:`L - 1` steps. A step takes one split `s` of the chain and
+    replaces a factor by two, the best two for it: across the split, the product of patterns
+    before and after cuts the matrix into disjoint blocks, and each is truncated to the rank
+    :math:`r_s` of the split by its singular value decomposition. With
+
+    .. math:: E_s = \Bigl(\sum_{\text{blocks of } A} \sum_{i > r_s} \sigma_i^2\Bigr)^{1/2},
+
+    no factors of this chain come closer to `A` than :math:`\max_s E_s`. What the steps find is
+    no further away than :math:`\sum_s E_s`, and than :math:`(\sum_s E_s^2)^{1/2}` if every step
+    splits off an end of what remains, as in the orders from left to right and back. A matrix
+    that is such a product is recovered, up to rounding, in any order with orthonormalisation;
+    without it, if no block of the product falls short of its rank.
+
+    With `tol` or `max_parameters` in place of a chain, it chooses the chain itself. The cut of a
+    chain between two factors is given by how many row sizes and how many column sizes are left of
+    it, multiplied out, as :math:`(B, C)`; the blocks there, and so :math:`E_s` as a function of
+    the rank, depend on nothing else. From the spectra at cuts that keep :math:`B` and :math:`C`
+    in proportion, and at the one that makes two factors of low rank, it finds the path of cuts
+    and the rank at each with the fewest numbers for which :math:`\sum_s E_s^2` stays within one
+    budget, by dynamic programming with a Lagrange multiplier. As the error is mostly below that
+    sum, larger budgets are tried as well, and so are equal ranks at all cuts. What a path does not
+    cut is merged; the path without cuts is the matrix itself, as one dense factor.
+
+    Parameters
+    ----------
+    A : array, array_like, sparse array or operator, shape (m, n)
+        What has no dense array is made dense. Integers count as float64; other precisions
+        and the array's namespace are kept.
+    chain : Chain or sequence of patterns, optional
+        Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
+        accuracy and saves numbers.
+    tol : float, optional
+        Instead of a chain: the relative error that must not be exceeded.
+    max_parameters : int, optional
+        Instead of a chain: how many numbers the factors may hold together.
+    order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
+        Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
+        The first two are the fastest, and have the better bound. Where the chain is chosen, only
+        a name will do.
+    orthonormalize : bool
+        Whether to bring the other factors to orthonormal form before each step, so that the
+        step minimises the error of the whole product. It costs little, and nothing at all from
+        left to right or from right to left.
+    permutation : None, "bit-reversal", Permutation or pair of these
+        A permutation `Q` of the columns: the operator is the product of the factors times `Q`.
+        A pair `(P, Q)` makes it `P` times the product times `Q`.
+
+    Returns
+    -------
+    Factorization
+
+    Raises
+    ------
+    ValueError
+        If `A` is empty or not finite, there is not exactly one of `chain`, `tol` and
+        `max_parameters`, no chain that is tried has so few parameters, the chain does not have
+        the shape of `A` or does not chain, the order is no permutation of the splits, or a
+        permutation does not fit.
+    TypeError
+        If the entries of `A` are not real or complex numbers in single or double precision.
+
+    References
+    ----------
+    The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
+    factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
+    arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
+
+    Examples
+    --------
+    The discrete Fourier transform is a product of ten sparse factors and the bit reversal:
+
+    >>> import scipy.linalg
+    >>> from lazyop import Chain, factorize
+    >>> F = scipy.linalg.dft(1024)
+    >>> found = factorize(F, Chain.square_dyadic(1024), permutation="bit-reversal")
+    >>> found.relative_error < 1e-13
+    True
+    >>> found.chain.nnz, F.size
+    (20480, 1048576)
+
+    Without the permutation no product of such factors is near it:
+
+    >>> found = factorize(F, Chain.square_dyadic(1024))
+    >>> found.relative_error >= found.lower_bound > 0.98
+    True
+
+    Without a chain, a kernel on scattered points within a tolerance:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> points = np.sort(rng.random(256))
+    >>> A = np.exp(-8 * np.subtract.outer(points, points) ** 2)
+    >>> found = factorize(A, tol=1e-6)
+    >>> found.relative_error <= 1e-6
+    True
+    >>> found.chain.nnz < A.size / 10
+    True
+    """
+    if sum(given is not None for given in (chain, tol, max_parameters)) != 1:
+        raise ValueError("give one of a chain, tol and max_parameters")
+    matrix = dense_matrix(A)
+    if chain is None:
+        return _searched(matrix, tol, max_parameters, order, orthonormalize, permutation)
+    chain = as_chain(chain)
+    _check_fit(chain, tuple(matrix.shape))
+    partition = chain._partition()
+    splits = _merged_order(order, partition)
+    return factorize_on(
+        chain.merge(partition), prepared(matrix, permutation), splits, orthonormalize
+    )
+
+
+def _searched(
+    matrix: Array,
+    tol: float | None,
+    max_parameters: int | None,
+    order: str | Iterable[int],
+    orthonormalize: bool,
+    permutation: Any,
+) -> Factorization:
+    if not isinstance(order, str):
+        raise ValueError("an order of splits needs a chain; without one, name the order")
+    split_order(order, 1)
+    if tol is not None:
+        tolerance = _tolerance(tol)
+        return within_tolerance(prepared(matrix, permutation), tolerance, order, orthonormalize)
+    limit = positive_int(max_parameters, "max_parameters")
+    return within_parameters(prepared(matrix, permutation), limit, order, orthonormalize)
+
+
+def _tolerance(tol: Any) -> float:
+    if isinstance(tol, bool | np.bool_) or not isinstance(tol, numbers.Real):
+        raise TypeError(f"tol must be a real number, got {tol!r}")
+    tolerance = float(tol)
+    if not 0 <= tolerance < math.inf:
+        raise ValueError(f"tol must be finite and not negative, got {tol!r}")
+    return tolerance
+
+
+def _check_fit(chain: Chain, shape: tuple[int, ...]) -> None:
+    if chain.shape != shape:
+        raise ValueError(f"the chain makes matrices of shape {chain.shape}, A has shape {shape}")
+    try:
+        chain.ranks  # noqa: B018 (names the first pair that does not chain)
+    except ValueError as error:
+        advice = "; the adjoint chain does: factorize A.H with chain.H" if chain.H.chainable else ""
+        raise ValueError(f"{error}{advice}") from None
+
+
+def _merged_order(order: str | Iterable[int], partition: tuple[int, ...]) -> tuple[int, ...]:
+    if isinstance(order, str):
+        return split_order(order, len(partition))
+    return restrict_order(split_order(order, sum(partition)), partition)

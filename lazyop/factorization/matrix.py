@@ -1,0 +1,160 @@
+"""What is to be factorized: any matrix that a caller may pass, dense, permuted and in range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lazyop.aslazy import aslazy
+from lazyop.butterfly.operator import Butterfly
+from lazyop.factorization.residual import energy
+from lazyop.namespaces import (
+    Array,
+    as_array,
+    cast,
+    describe,
+    dtype_of,
+    is_array,
+    like,
+    namespace_of,
+    share_home,
+)
+from lazyop.operator import LazyOperator
+from lazyop.structured.permutation import Permutation, bit_reversal
+
+__all__ = ["Target", "dense_matrix", "prepared"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A matrix `P B Q`, of which the factors are to come close to `B` times a power of two.
+
+    Attributes
+    ----------
+    entries : array, shape (m, n)
+        `B / 2**exponent`, in range for squares of its entries. Nobody else writes to it.
+    exponent : int
+    rows, columns : Permutation or None
+        `P` and `Q`.
+    size : float
+        Norm of the entries.
+    """
+
+    entries: Array
+    exponent: int
+    rows: Permutation | None
+    columns: Permutation | None
+    size: float
+
+    def operator(self, factors: list[Array]) -> LazyOperator:
+        """The operator of factors of the entries, in place of the matrix."""
+        operator: LazyOperator = Butterfly(_spread_power(factors, self.exponent))
+        if self.rows is not None:
+            operator = self.rows @ operator
+        return operator if self.columns is None else operator @ self.columns
+
+
+def prepared(matrix: Array, permutation: Any) -> Target:
+    """A dense matrix without its permutations, and in range.
+
+    Raises
+    ------
+    ValueError
+        If it is not finite, or a permutation does not fit.
+    """
+    rows, columns = _permutations(permutation, matrix)
+    entries, exponent = _scaled(_unpermuted(matrix, rows, columns))
+    if entries is matrix:  # perhaps the caller's own, to be written to while bounds wait
+        entries = namespace_of(matrix).asarray(matrix, copy=True)
+    return Target(entries, exponent, rows, columns, math.sqrt(energy(entries)))
+
+
+def dense_matrix(A: Any) -> Array:
+    """The entries of whatever stands for a matrix, in floating point and finite."""
+    if not is_array(A) and (hasattr(A, "matvec") or hasattr(A, "tocsr")):
+        A = aslazy(A).toarray()
+    matrix = as_array(A, "A")
+    if matrix.ndim != 2:
+        raise ValueError(f"A must be a matrix, got an array of shape {tuple(matrix.shape)}")
+    if 0 in matrix.shape:
+        raise ValueError(f"A has no entries: its shape is {tuple(matrix.shape)}")
+    if dtype_of(matrix).kind in "biu":
+        matrix = cast(matrix, np.float64)
+    if dtype_of(matrix).char not in "fdFD":
+        raise TypeError(
+            f"A must be in single or double precision, got {dtype_of(matrix)}; convert it first"
+        )
+    return matrix
+
+
+def _permutations(permutation: Any, matrix: Array) -> tuple[Permutation | None, Permutation | None]:
+    pair = permutation if isinstance(permutation, tuple | list) else (None, permutation)
+    if len(pair) != 2:
+        raise ValueError(f"permutation must be one or a pair (rows, columns), got {len(pair)}")
+    return _permutation(pair[0], matrix, axis=0), _permutation(pair[1], matrix, axis=1)
+
+
+def _permutation(permutation: Any, matrix: Array, axis: int) -> Permutation | None:
+    """The permutation of one axis of a matrix, its indices where the matrix lives."""
+    n = matrix.shape[axis]
+    if permutation is None:
+        return None
+    if isinstance(permutation, str) and permutation == "bit-reversal":
+        return Permutation(like(bit_reversal(n).p, matrix))
+    if not isinstance(permutation, Permutation):
+        raise ValueError(
+            "permutation must be None, 'bit-reversal', a Permutation, or a pair of these, "
+            f"got {permutation!r}"
+        )
+    if permutation.shape != (n, n):
+        side = ("rows", "columns")[axis]
+        raise ValueError(f"a permutation of {permutation.shape[0]} does not fit {n} {side}")
+    if not share_home(permutation.p, matrix):
+        raise TypeError(
+            f"the permutation is in {describe(permutation.p)}, A in {describe(matrix)}; "
+            "bring them together with .to(...)"
+        )
+    return permutation
+
+
+def _unpermuted(matrix: Array, rows: Permutation | None, columns: Permutation | None) -> Array:
+    # A = P B Q with (P x)[i] = x[p[i]] means B = A[p^-1][:, q].
+    xp = namespace_of(matrix)
+    if rows is not None:
+        matrix = xp.take(matrix, xp.argsort(rows.p), axis=0)
+    return matrix if columns is None else xp.take(matrix, columns.p, axis=1)
+
+
+def _scaled(matrix: Array) -> tuple[Array, int]:
+    """In range for squares of its entries; and the exponent of the power of two taken out.
+
+    Raises ValueError if an entry is not finite.
+    """
+    xp = namespace_of(matrix)
+    with np.errstate(all="ignore"):
+        size = math.sqrt(abs(energy(matrix)))
+    reach = float(xp.finfo(matrix.dtype).smallest_normal) ** 0.25
+    if reach < size < 1 / reach:
+        return matrix, 0
+    if not bool(xp.all(xp.isfinite(matrix))):
+        raise ValueError("A holds NaN or infinite entries")
+    is_complex = dtype_of(matrix).kind == "c"
+    parts = (xp.real(matrix), xp.imag(matrix)) if is_complex else (matrix,)
+    largest = max(float(xp.max(xp.abs(part))) for part in parts)
+    exponent = math.frexp(largest)[1] - 1 if largest else 0
+    return _times_power(matrix, -exponent), exponent
+
+
+def _spread_power(factors: list[Array], exponent: int) -> list[Array]:
+    """The factors with their product times a power of two, of which each takes its share."""
+    share, rest = divmod(exponent, len(factors))
+    return [_times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]
+
+
+def _times_power(x: Array, exponent: int) -> Array:
+    # In two halves, since the power itself may be out of range where the product is not.
+    half = exponent // 2
+    return x * 2.0**half * 2.0 ** (exponent - half)
