@@ -10,6 +10,7 @@ from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
 from lazyop.factorization.given_chain import Factorization, factorize
+from lazyop.factorization.nearest_kron import nearest_kron
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
 from lazyop.structured.block import block, hstack, vstack
@@ -49,6 +50,7 @@ __all__ = [
     "kron",
     "kronsum",
     "load",
+    "nearest_kron",
     "perfect_shuffle",
     "save",
     "show_versions",
