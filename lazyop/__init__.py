@@ -11,6 +11,7 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
 from lazyop.factorization.given_chain import Factorization, factorize
 from lazyop.factorization.nearest_kron import nearest_kron
+from lazyop.factorization.refine import refine
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
 from lazyop.structured.block import block, hstack, vstack
@@ -52,6 +53,7 @@ __all__ = [
     "load",
     "nearest_kron",
     "perfect_shuffle",
+    "refine",
     "save",
     "show_versions",
     "testing",

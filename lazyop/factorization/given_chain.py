@@ -7,7 +7,7 @@ and measures the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ class Factorization:
         No product of factors with these patterns (and this permutation) comes closer.
     split_errors : tuple of float
         For each split of the chain in two, how close any product of two factors with the
-        patterns on either side multiplied out can come.
+        patterns on either side multiplied out can come. Empty where the chain does not chain.
     permutation : tuple or None
         Permutations of rows and columns, each an operator or None; None if there is neither.
 
@@ -300,7 +300,7 @@ def _scaled(matrix: Array) -> tuple[Array, int]:
     return _times_power(matrix, -exponent), exponent
 
 
-def _spread_power(factors: list[Array], exponent: int) -> list[Array]:
+def _spread_power(factors: Sequence[Array], exponent: int) -> list[Array]:
     """The factors with their product times a power of two, of which each takes its share."""
     share, rest = divmod(exponent, len(factors))
     return [_times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]
