@@ -23,6 +23,7 @@ from lazyop.factorization.hierarchical import (
     hierarchical_factors,
     split_order,
 )
+from lazyop.factorization.permutation import searched_permutations
 from lazyop.namespaces import (
     Array,
     as_array,
@@ -111,6 +112,7 @@ def factorize(
     order: str | Iterable[int] = "left-to-right",
     orthonormalize: bool = True,
     permutation: Any = None,
+    progress: bool = False,
 ) -> Factorization:
     r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
 
@@ -143,9 +145,17 @@ def factorize(
         Whether to bring the other factors to orthonormal form before each step, so that the
         step minimises the error of the whole product. It costs little, and nothing at all from
         left to right or from right to left.
-    permutation : None, "bit-reversal", Permutation or pair of these
+    permutation : None, "bit-reversal", "search", Permutation or pair
         A permutation `Q` of the columns: the operator is the product of the factors times `Q`.
-        A pair `(P, Q)` makes it `P` times the product times `Q`.
+        A pair `(P, Q)`, in which either may be None, "bit-reversal" or a permutation, makes it
+        `P` times the product times `Q`. With "search", both are looked for, in square matrices
+        whose order is a power of two: first among the eight permutations of [2]_, then by pairs
+        of rows that are multiples of each other on both halves of a common partition of the
+        columns, level by level. That finds the permutations of a Fourier or Hadamard matrix, or
+        of a generic product of square dyadic factors, also under some noise. It promises nothing
+        for others, and searches in NumPy, where a copy of `A` goes.
+    progress : bool
+        Whether to show a progress bar of the search, by tqdm.
 
     Returns
     -------
@@ -158,12 +168,16 @@ def factorize(
         no permutation of the splits, or a permutation does not fit.
     TypeError
         If the entries of `A` are not real or complex numbers in single or double precision.
+    ImportError
+        If a progress bar is asked for, and tqdm is not installed.
 
     References
     ----------
-    The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
-    factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
-    arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
+    .. [1] The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
+       factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
+       arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
+    .. [2] Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Fast learning of fast transforms, with
+       guarantees", ICASSP 2022, hal-03438881.
 
     Examples
     --------
@@ -183,10 +197,21 @@ def factorize(
     >>> found = factorize(F, Chain.square_dyadic(1024))
     >>> found.relative_error >= found.lower_bound > 0.98
     True
+
+    An unknown order of rows and columns can be found from the entries:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> A = scipy.linalg.dft(64)[rng.permutation(64)][:, rng.permutation(64)]
+    >>> found = factorize(A, Chain.square_dyadic(64), permutation="search")
+    >>> found.relative_error < 1e-13
+    True
     """
     matrix = _dense(A)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
+    if isinstance(permutation, str) and permutation == "search":
+        permutation = searched_permutations(_scaled(matrix)[0], chain.merge(), progress)
     permutations = _permutations(permutation, matrix)
     partition = chain._partition()
     splits = _merged_order(order, partition)
@@ -259,8 +284,8 @@ def _permutation(permutation: Any, matrix: Array, axis: int) -> Permutation | No
         return Permutation(like(bit_reversal(n).p, matrix))
     if not isinstance(permutation, Permutation):
         raise ValueError(
-            "permutation must be None, 'bit-reversal', a Permutation, or a pair of these, "
-            f"got {permutation!r}"
+            "permutation must be None, 'bit-reversal', 'search', a Permutation, or a pair of these "
+            f"but 'search', got {permutation!r}"
         )
     if permutation.shape != (n, n):
         side = ("rows", "columns")[axis]
