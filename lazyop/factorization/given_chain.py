@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from lazyop.algebra.composite import Product, Sum
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.blocks import chain_values, dense_from_values
 from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.operator import Butterfly
+from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.hierarchical import (
     distances,
     error_bound,
@@ -24,6 +27,7 @@ from lazyop.factorization.hierarchical import (
     split_order,
 )
 from lazyop.factorization.permutation import searched_permutations
+from lazyop.factorization.residual_sum import residual_sum
 from lazyop.namespaces import (
     Array,
     as_array,
@@ -40,10 +44,12 @@ from lazyop.structured.permutation import Permutation, bit_reversal
 
 __all__ = ["Factorization", "factorize"]
 
+Permutations = tuple[Permutation | None, Permutation | None]
+
 
 @dataclass(frozen=True, repr=False)
 class Factorization:
-    """A matrix as a product of Kronecker-sparse factors, and how far it is from the matrix.
+    """A matrix as a product of Kronecker-sparse factors, or a sum of some, and how far it is off.
 
     All errors are Frobenius norms divided by that of the matrix, and true up to rounding.
 
@@ -52,14 +58,15 @@ class Factorization:
     operator : LazyOperator
         Acts as the matrix; permutations are part of it.
     chain : Chain
-        Patterns of the factors.
+        Patterns of the factors; of each term where the operator is a sum.
     relative_error : float
         Of the operator, computed entry by entry.
     error_bound : float or None
         What the algorithm guarantees from `split_errors` alone; None where nothing is proved
         for the options chosen.
     lower_bound : float
-        No product of factors with these patterns (and this permutation) comes closer.
+        No product of factors with these patterns (and this permutation), or no sum of as many
+        products as were asked for, comes closer.
     split_errors : tuple of float
         For each split of the chain in two, how close any product of two factors with the
         patterns on either side multiplied out can come. Empty where the chain does not chain.
@@ -83,22 +90,29 @@ class Factorization:
     error_bound: float | None
     lower_bound: float
     split_errors: tuple[float, ...]
-    permutation: tuple[Permutation | None, Permutation | None] | None = None
+    permutation: Permutations | None = None
 
     def __repr__(self) -> str:
-        (m, n), count = self.operator.shape, len(self.chain)
+        (m, n), count, terms = self.operator.shape, len(self.chain), self._terms()
         factors = "1 factor" if count == 1 else f"{count} factors"
+        if terms > 1:
+            factors = f"a sum of {terms} products of {factors}"
+        held = terms * self.chain.nnz
         bound = "none proved" if self.error_bound is None else f"{self.error_bound:.3g}"
         return "\n".join(
             [
                 f"Factorization of a {m} x {n} matrix into {factors}",
-                f"  numbers held    {self.chain.nnz} ({self.chain.nnz / (m * n):.3g} of dense)",
+                f"  numbers held    {held} ({held / (m * n):.3g} of dense)",
                 f"  relative error  {self.relative_error:.3g}",
                 f"  at most         {bound}",
                 f"  at least        {self.lower_bound:.3g} for any factors of this chain",
                 f"  permutation     {self._permuted()}",
             ]
         )
+
+    def _terms(self) -> int:
+        parts = self.operator.operands if isinstance(self.operator, Product) else (self.operator,)
+        return max(len(part.operands) if isinstance(part, Sum) else 1 for part in parts)
 
     def _permuted(self) -> str:
         sides = zip(("rows", "columns"), self.permutation or (None, None), strict=True)
@@ -109,6 +123,7 @@ def factorize(
     A: Any,
     chain: Chain | Iterable[Any],
     *,
+    terms: int = 1,
     order: str | Iterable[int] = "left-to-right",
     orthonormalize: bool = True,
     permutation: Any = None,
@@ -138,6 +153,9 @@ def factorize(
     chain : Chain or sequence of patterns
         Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
         accuracy and saves numbers.
+    terms : int
+        With more than one, the operator is a sum of such products, at most so many: each is
+        fitted to what those before it leave. `refine` improves them together.
     order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
         Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
         The first two are the fastest, and have the better bound.
@@ -165,7 +183,7 @@ def factorize(
     ------
     ValueError
         If `A` is not finite, the chain does not have its shape or does not chain, the order is
-        no permutation of the splits, or a permutation does not fit.
+        no permutation of the splits, a permutation does not fit, or `terms` is below 1.
     TypeError
         If the entries of `A` are not real or complex numbers in single or double precision.
     ImportError
@@ -210,6 +228,7 @@ def factorize(
     matrix = _dense(A)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
+    count = positive_int(terms, "terms")
     if isinstance(permutation, str) and permutation == "search":
         permutation = searched_permutations(_scaled(matrix)[0], chain.merge(), progress)
     permutations = _permutations(permutation, matrix)
@@ -217,13 +236,16 @@ def factorize(
     splits = _merged_order(order, partition)
     merged = chain.merge(partition)
     scaled, exponent = _scaled(_unpermuted(matrix, *permutations))
+    if count > 1:
+        fit = partial(factorize, chain=merged, order=splits, orthonormalize=orthonormalize)
+        return _restored(residual_sum(scaled, merged, count, fit), exponent, permutations)
     factors = hierarchical_factors(scaled, merged, splits, orthonormalize)
     residual = _norm(scaled - dense_from_values(chain_values(factors, merged)))
     found = distances(scaled, merged)
     bound = error_bound(found, splits, orthonormalize)
     size = _norm(scaled) or 1.0
     return Factorization(
-        operator=_compose(_spread_power(factors, exponent), *permutations),
+        operator=_compose(Butterfly(_spread_power(factors, exponent)), *permutations),
         chain=merged,
         relative_error=residual / size,
         error_bound=None if bound is None else bound / size,
@@ -268,7 +290,7 @@ def _merged_order(order: str | Iterable[int], partition: tuple[int, ...]) -> tup
     return restrict_order(split_order(order, sum(partition)), partition)
 
 
-def _permutations(permutation: Any, matrix: Array) -> tuple[Permutation | None, Permutation | None]:
+def _permutations(permutation: Any, matrix: Array) -> Permutations:
     pair = permutation if isinstance(permutation, tuple | list) else (None, permutation)
     if len(pair) != 2:
         raise ValueError(f"permutation must be one or a pair (rows, columns), got {len(pair)}")
@@ -306,10 +328,24 @@ def _unpermuted(matrix: Array, rows: Permutation | None, columns: Permutation | 
     return matrix if columns is None else xp.take(matrix, columns.p, axis=1)
 
 
+def _restored(found: Factorization, exponent: int, permutations: Permutations) -> Factorization:
+    """The factorization of a sum, with the power of two and the permutations it was freed of."""
+    held: Any = found.operator
+    butterflies = [
+        Butterfly(_spread_power([factor.values for factor in term.factors], exponent))
+        for term in held.operands
+    ]
+    operator = butterflies[0] if len(butterflies) == 1 else Sum(*butterflies)
+    return replace(
+        found,
+        operator=_compose(operator, *permutations),
+        permutation=None if permutations == (None, None) else permutations,
+    )
+
+
 def _compose(
-    factors: list[Array], rows: Permutation | None, columns: Permutation | None
+    operator: LazyOperator, rows: Permutation | None, columns: Permutation | None
 ) -> LazyOperator:
-    operator: LazyOperator = Butterfly(factors)
     if rows is not None:
         operator = rows @ operator
     return operator if columns is None else operator @ columns

@@ -6,6 +6,7 @@ where the chain does not chain of `lazyop.factorization.joint`, while they gain 
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import matmul
@@ -13,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from lazyop.algebra.composite import Product
+from lazyop.algebra.composite import Product, Sum
 from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.butterfly.pattern import Pattern, positive_int
 from lazyop.factorization.given_chain import (
     Factorization,
+    Permutations,
     _compose,
     _dense,
     _norm,
@@ -27,9 +29,10 @@ from lazyop.factorization.given_chain import (
     _spread_power,
     _unpermuted,
 )
-from lazyop.factorization.hierarchical import Distances, distances
+from lazyop.factorization.hierarchical import Distances
 from lazyop.factorization.joint import jointly_swept
 from lazyop.factorization.progress import tracked
+from lazyop.factorization.residual_sum import sum_distances
 from lazyop.factorization.sweeps import swept
 from lazyop.namespaces import (
     Array,
@@ -51,8 +54,7 @@ __all__ = ["refine"]
 #: A sweep that lowers the error by a smaller part than this is the last one.
 _LEAST_GAIN = 1e-6
 
-Permutations = tuple[Permutation | None, Permutation | None]
-Sweep = Callable[[list[Array]], list[Array]]
+Sweep = Callable[[Array, list[Array]], list[Array]]
 
 
 def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Factorization:
@@ -70,7 +72,8 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     ----------
     F : Factorization or LazyOperator, shape (m, n)
         Where to start: what `factorize` returned, or a `Butterfly`, a `KroneckerSparse`, or a
-        product of these, with a `Permutation` at either end or not. The permutations are kept.
+        product of these, or a sum of such products of one chain, with a `Permutation` at either
+        end or not. The permutations are kept.
     A : array, array_like, sparse array or operator, shape (m, n)
         The matrix. What has no dense array is made dense; integers count as float64.
     sweeps : int
@@ -88,9 +91,10 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     Raises
     ------
     ValueError
-        If `A` or `F` is not finite, their shapes differ, or `sweeps` is below 1.
+        If `A` or `F` is not finite, their shapes differ, the terms of a sum have different
+        chains, or `sweeps` is below 1.
     TypeError
-        If `F` is no product of Kronecker-sparse factors, lives in another namespace than `A`,
+        If `F` is not made of Kronecker-sparse factors, lives in another namespace than `A`,
         or the entries of `A` are not real or complex numbers in single or double precision.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.
@@ -100,6 +104,8 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     Redundant neighbours are merged first, which costs no accuracy and saves numbers. If the chain
     of `F` or that of its adjoint chains, each problem then falls apart into blocks, and a sweep
     from the first factor to the last and back takes a few passes over the matrix.
+
+    The terms of a sum are swept in turn, each towards what the others leave.
 
     Any other chain, such as that of a product of a butterfly and an adjoint [1]_, is refined by
     the normal equations of each factor, of the order of its number of values, in sweeps from the
@@ -128,18 +134,22 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     True
     """
     count = positive_int(sweeps, "sweeps")
-    factors, permutations = _taken_apart(F.operator if isinstance(F, Factorization) else F)
+    terms, permutations = _taken_apart(F.operator if isinstance(F, Factorization) else F)
     matrix = _dense(A)
-    _check_fit(factors, matrix)
-    dtype = _common_dtype(factors, matrix)
+    _check_fit([values for factors in terms for values in factors], _chain(terms[0]), matrix)
+    dtype = _common_dtype(terms, matrix)
     scaled, exponent = _scaled(_unpermuted(cast(matrix, dtype), *permutations))
-    parts, exponents = zip(*(_scaled(cast(values, dtype)) for values in factors), strict=True)
-    start, sweep, found = _setting(scaled, _spread_power(parts, sum(exponents) - exponent))
-    best, error = _repeated(scaled, start, sweep, tracked(range(count), progress, "sweeps"))
+    start = [_started(factors, dtype, exponent) for factors in terms]
+    sweep = _sweep(_chain(start[0]))
+    rounds = tracked(range(count), progress, "sweeps")
+    best, error = _repeated(scaled, start, sweep, rounds)
     size = _norm(scaled) or 1.0
+    found = _distances(scaled, _chain(start[0]), len(terms))
+    butterflies = [Butterfly(_spread_power(factors, exponent)) for factors in best]
+    operator = butterflies[0] if len(butterflies) == 1 else Sum(*butterflies)
     return Factorization(
-        operator=_compose(_spread_power(best, exponent), *permutations),
-        chain=_chain(best),
+        operator=_compose(operator, *permutations),
+        chain=_chain(best[0]),
         relative_error=error / size,
         error_bound=None,
         lower_bound=found.lower_bound / size,
@@ -148,29 +158,40 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     )
 
 
-def _taken_apart(F: Any) -> tuple[list[Array], Permutations]:
-    """The values of the factors of a product, and the permutations at its ends."""
+def _taken_apart(F: Any) -> tuple[list[list[Array]], Permutations]:
+    """The values of the factors of every term of a sum, and the permutations at its ends."""
     parts = list(F.operands) if isinstance(F, Product) else [F]
     rows = parts.pop(0) if len(parts) > 1 and isinstance(parts[0], Permutation) else None
     columns = parts.pop() if len(parts) > 1 and isinstance(parts[-1], Permutation) else None
+    whole = parts[0] if len(parts) == 1 else Product(*parts)
+    terms = [_factors(term) for term in (whole.operands if isinstance(whole, Sum) else [whole])]
+    for term in terms[1:]:
+        if _chain(term) != _chain(terms[0]):
+            raise ValueError(
+                f"the terms of F must have one chain, got {_chain(terms[0])} and {_chain(term)}"
+            )
+    return terms, (rows, columns)
+
+
+def _factors(operator: Any) -> list[Array]:
+    """The values of the factors of a product of butterflies."""
+    parts = operator.operands if isinstance(operator, Product) else (operator,)
     factors: list[Array] = []
     for part in parts:
         if not isinstance(part, Butterfly | KroneckerSparse):
-            name = type(part).__name__
+            within = "" if part is operator else "a product with "
             raise TypeError(
-                "F must be a Factorization, a butterfly, or a product of butterflies, with "
-                f"permutations at its ends alone; got {'' if part is F else 'a product with '}"
-                f"{name}"
+                "F must be a Factorization, a butterfly, a product of butterflies, or a sum of "
+                f"these, with permutations at its ends alone; got {within}{type(part).__name__}"
             )
         held = part.factors if isinstance(part, Butterfly) else (part,)
         factors += [factor.values for factor in held]
-    return factors, (rows, columns)
+    return factors
 
 
-def _check_fit(factors: list[Array], matrix: Array) -> None:
-    shape = _chain(factors).shape
-    if shape != tuple(matrix.shape):
-        raise ValueError(f"F has shape {shape}, A has shape {tuple(matrix.shape)}")
+def _check_fit(factors: list[Array], chain: Chain, matrix: Array) -> None:
+    if chain.shape != tuple(matrix.shape):
+        raise ValueError(f"F has shape {chain.shape}, A has shape {tuple(matrix.shape)}")
     if not share_home(factors[0], matrix):
         raise TypeError(
             f"F is in {describe(factors[0])}, A in {describe(matrix)}; "
@@ -181,43 +202,70 @@ def _check_fit(factors: list[Array], matrix: Array) -> None:
         raise ValueError("F holds NaN or infinite entries")
 
 
-def _common_dtype(factors: list[Array], matrix: Array) -> np.dtype[Any]:
-    dtype = np.result_type(dtype_of(matrix), *map(dtype_of, factors))
+def _common_dtype(terms: list[list[Array]], matrix: Array) -> np.dtype[Any]:
+    held = [dtype_of(values) for factors in terms for values in factors]
+    dtype = np.result_type(dtype_of(matrix), *held)
     if dtype.char not in "fdFD":
         raise TypeError(f"F must be in single or double precision, got {dtype}; convert it first")
     return dtype
 
 
-def _setting(A: Array, factors: list[Array]) -> tuple[list[Array], Sweep, Distances]:
-    """Factors to start from, what one sweep makes of factors, and how close any can come."""
-    factors = [factor.values for factor in Butterfly(factors).merge().factors]
+def _started(factors: list[Array], dtype: np.dtype[Any], exponent: int) -> list[Array]:
+    """Factors whose product is divided by a power of two, of about equal size, and merged."""
+    parts, exponents = zip(*(_scaled(cast(values, dtype)) for values in factors), strict=True)
+    return _merged(_spread_power(parts, sum(exponents) - exponent))
+
+
+def _merged(factors: list[Array]) -> list[Array]:
+    """Factors without redundant neighbours."""
     chain = _chain(factors)
+    if chain.H.chainable and not chain.chainable:
+        return _mirrored(_merged(_mirrored(factors)))
+    return [factor.values for factor in Butterfly(factors).merge().factors]
+
+
+def _sweep(chain: Chain) -> Sweep:
+    """What one sweep over factors of a chain, towards a matrix, makes of them."""
     if chain.chainable:
-        values = values_from_dense(A, reduce(matmul, chain))
-        return factors, lambda held: swept(values, held, chain), distances(A, chain)
+        whole = reduce(matmul, chain)
+        return lambda A, held: swept(values_from_dense(A, whole), held, chain)
     if chain.H.chainable:
-        start, sweep, found = _setting(_adjoint(A), _mirrored(factors))
-        mirrored = Distances(found.outside, found.splits[::-1])
-        return _mirrored(start), lambda held: _mirrored(sweep(_mirrored(held))), mirrored
-    return factors, lambda held: jointly_swept(A, held), Distances(_outside(A, chain), ())
+        mirrored = _sweep(chain.H)
+        return lambda A, held: _mirrored(mirrored(_adjoint(A), _mirrored(held)))
+    return lambda A, held: jointly_swept(A, held)
+
+
+def _distances(A: Array, chain: Chain, terms: int) -> Distances:
+    """How close a sum of products of a chain can come to a matrix."""
+    if chain.chainable:
+        return sum_distances(A, chain, terms)
+    if chain.H.chainable:
+        found = sum_distances(_adjoint(A), chain.H, terms)
+        return Distances(found.outside, found.splits[::-1])
+    return Distances(_outside(A, chain), ())
 
 
 def _repeated(
-    A: Array, start: list[Array], sweep: Sweep, rounds: Iterable[int]
-) -> tuple[list[Array], float]:
-    """The best factors met, and their error."""
-    best, error = start, _norm(A - _product(start, A))
+    A: Array, terms: list[list[Array]], sweep: Sweep, rounds: Iterable[int]
+) -> tuple[list[list[Array]], float]:
+    """Terms after sweeps over one after the other, while these gain anything, and their error."""
+    terms = list(terms)
+    products = [_product(factors, A) for factors in terms]
+    left = reduce(operators.sub, products, A)
     floor = float(np.finfo(dtype_of(A)).eps) * _norm(A)
     for _ in rounds:
-        if error <= floor:
+        before = _norm(left)
+        if before <= floor:
             break
-        found = sweep(best)
-        reached, before = _norm(A - _product(found, A)), error
-        if reached < error:
-            best, error = found, reached
-        if not reached < before * (1 - _LEAST_GAIN):
+        for k in range(len(terms)):
+            target = left + products[k]
+            factors = sweep(target, terms[k])
+            product = _product(factors, A)
+            if _norm(target - product) < _norm(left):
+                terms[k], products[k], left = factors, product, target - product
+        if not _norm(left) < before * (1 - _LEAST_GAIN):
             break
-    return best, error
+    return terms, _norm(reduce(operators.sub, products, A))
 
 
 def _chain(factors: list[Array]) -> Chain:

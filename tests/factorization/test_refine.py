@@ -182,6 +182,44 @@ def test_pickles():
     assert np.array_equal(again.operator.toarray(), found.operator.toarray())
 
 
+# Sums ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("terms", [2, 3])
+def test_a_sum_comes_closer_together(terms, mirrored):
+    A = gaussian((16, 16), 1)
+    start = factorize(A, DYADIC, terms=terms)
+    F, M = (start.operator.H, A.T) if mirrored else (start, A)
+    errors = [refine(F, M, sweeps).relative_error for sweeps in range(1, 5)]
+    assert errors == sorted(errors, reverse=True)
+    found = refine(F, M, 50)
+    assert found.relative_error < 0.8 * start.relative_error
+    assert found.relative_error == pytest.approx(error(found.operator, M), abs=1e-13)
+    assert found.lower_bound == pytest.approx(start.lower_bound)
+    assert found.split_errors[:: -1 if mirrored else 1] == pytest.approx(start.split_errors)
+    assert len(found.operator.operands) == terms
+    assert f"sum of {terms} products" in str(found)
+
+
+def test_a_sum_of_palindromes():
+    A = gaussian((8, 8))
+    F = palindrome(8, 0) + palindrome(8, 5)
+    found = refine(F, A, 5)
+    assert found.relative_error < error(F, A)
+    assert found.relative_error < refine(palindrome(8, 0), A, 5).relative_error
+    assert found.split_errors == ()
+
+
+def test_a_sum_with_permutations_around_it():
+    A = gaussian((16, 16), 1)
+    start = factorize(A, DYADIC, terms=2, permutation=("bit-reversal", "bit-reversal"))
+    found = refine(start, A)
+    assert found.relative_error < start.relative_error
+    assert found.relative_error == pytest.approx(error(found.operator, A))
+    assert np.array_equal(found.permutation[0].p, bit_reversal(16).p)
+
+
 # What is taken ------------------------------------------------------------------------------
 
 
@@ -325,6 +363,14 @@ def test_progress_without_tqdm_names_what_to_install(monkeypatch):
             TypeError,
             "a product with Permutation",
         ),
+        (
+            butterfly(DYADIC) + butterfly(Chain.monarch(16)),
+            np.eye(16),
+            {},
+            ValueError,
+            "terms of F must have one chain",
+        ),
+        (butterfly(DYADIC) + bit_reversal(16), np.eye(16), {}, TypeError, "got Permutation"),
         (butterfly(DYADIC), array_api_strict.eye(16), {}, TypeError, "array_api_strict"),
         (Butterfly(random_values(DYADIC, 0, "longdouble")), np.eye(16), {}, TypeError, "precision"),
     ],
