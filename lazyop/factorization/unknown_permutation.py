@@ -29,6 +29,9 @@ Index = npt.NDArray[np.int64]
 #: Pairs of rows that a level starts from, and rounds of improvement for each of them.
 _STARTS, _ROUNDS = 16, 10
 
+#: So many starts that end alike are enough; and errors alike are those that differ by less.
+_ALIKE, _DIFFERENCE = 4, 1e-6
+
 
 class _Level(NamedTuple):
     """Halves of the columns `(g, 2, q / 2)`, pairs of rows `(p / 2, 2)`, and the squared error."""
@@ -48,9 +51,9 @@ def butterfly_orders(A: Values) -> tuple[Index, Index]:
     with :math:`\sigma_2` the second singular value of the two rows on the half. Given the halves,
     all pairs have their error in closed form, and the best are taken; given the pairs, columns go
     to the half whose lines they fit. Both in turn lead from a first guess to a minimum, and the
-    best of several guesses is kept: the halves by the lines of two rows, for the pairs of rows
-    that fit best, and a spectral clustering of the columns over the pairs that fit each other
-    best.
+    best of several guesses is kept, which are enough once four of them lead to the same. A guess
+    is a spectral clustering of the columns over the pairs that fit each other best, or the two
+    lines of a single pair.
 
     Parameters
     ----------
@@ -87,15 +90,14 @@ def butterfly_orders(A: Values) -> tuple[Index, Index]:
 
 def _best_level(X: Values) -> _Level:
     floor = 10 * float(np.finfo(X.dtype).eps) * float(np.sum(np.abs(X) ** 2))
-    best: _Level | None = None
+    found: list[_Level] = []
     for halves in _starts(X):
-        found = _improved(X, halves)
-        if best is None or found.cost < best.cost:
-            best = found
-        if best.cost <= floor:
+        found.append(_improved(X, halves))
+        least = min(level.cost for level in found)
+        alike = sum(level.cost <= least * (1 + _DIFFERENCE) for level in found)
+        if least <= floor or alike == _ALIKE:
             break
-    assert best is not None
-    return best
+    return min(found, key=lambda level: level.cost)
 
 
 def _starts(X: Values) -> Iterator[Index]:
