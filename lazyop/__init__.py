@@ -11,6 +11,8 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
 from lazyop.factorization.factorize import factorize
 from lazyop.factorization.given_chain import Factorization
+from lazyop.factorization.nearest_kron import nearest_kron
+from lazyop.factorization.refine import refine
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
 from lazyop.structured.block import block, hstack, vstack
@@ -50,7 +52,9 @@ __all__ = [
     "kron",
     "kronsum",
     "load",
+    "nearest_kron",
     "perfect_shuffle",
+    "refine",
     "save",
     "show_versions",
     "testing",

@@ -7,13 +7,23 @@ more than the factorization. They are therefore computed when someone first read
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lazyop.butterfly.chain import Chain
 from lazyop.factorization.hierarchical import Distances, distances, error_bound
 from lazyop.namespaces import Array
 
-__all__ = ["Bounds"]
+__all__ = ["Bounds", "StatedBounds"]
+
+
+@dataclass(frozen=True)
+class StatedBounds:
+    """Bounds that are known already, in the terms of `Bounds`."""
+
+    error_bound: float | None
+    lower_bound: float
+    split_errors: tuple[float, ...]
 
 
 class Bounds:

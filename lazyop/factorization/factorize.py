@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.given_chain import Factorization, factorize_on
 from lazyop.factorization.hierarchical import split_order
-from lazyop.factorization.matrix import dense_matrix, prepared
+from lazyop.factorization.matrix import Target, dense_matrix, prepared, scaled
+from lazyop.factorization.permutation import searched_permutations
+from lazyop.factorization.residual_sum import residual_sum
 from lazyop.factorization.search import within_parameters, within_tolerance
 from lazyop.namespaces import Array
 
@@ -29,9 +32,11 @@ def factorize(
     *,
     tol: float | None = None,
     max_parameters: int | None = None,
+    terms: int = 1,
     order: str | Iterable[int] = "left-to-right",
     orthonormalize: bool = True,
     permutation: Any = None,
+    progress: bool = False,
 ) -> Factorization:
     r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
 
@@ -71,6 +76,9 @@ def factorize(
         Instead of a chain: the relative error that must not be exceeded.
     max_parameters : int, optional
         Instead of a chain: how many numbers the factors may hold together.
+    terms : int
+        With more than one, which takes a chain, the operator is a sum of such products, at most so
+        many: each is fitted to what those before it leave. `refine` improves them together.
     order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
         Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
         The first two are the fastest, and have the better bound. Where the chain is chosen, only
@@ -79,9 +87,17 @@ def factorize(
         Whether to bring the other factors to orthonormal form before each step, so that the
         step minimises the error of the whole product. It costs little, and nothing at all from
         left to right or from right to left.
-    permutation : None, "bit-reversal", Permutation or pair of these
+    permutation : None, "bit-reversal", "search", Permutation or pair
         A permutation `Q` of the columns: the operator is the product of the factors times `Q`.
-        A pair `(P, Q)` makes it `P` times the product times `Q`.
+        A pair `(P, Q)`, in which either may be None, "bit-reversal" or a permutation, makes it
+        `P` times the product times `Q`. With "search", both are looked for, in square matrices
+        whose order is a power of two: first among the eight permutations of [2]_, then by pairs
+        of rows that are multiples of each other on both halves of a common partition of the
+        columns, level by level. That finds the permutations of a Fourier or Hadamard matrix, or
+        of a generic product of square dyadic factors, also under some noise. It promises nothing
+        for others, and searches in NumPy, where a copy of `A` goes.
+    progress : bool
+        Whether to show a progress bar of the search, by tqdm.
 
     Returns
     -------
@@ -92,16 +108,20 @@ def factorize(
     ValueError
         If `A` is empty or not finite, there is not exactly one of `chain`, `tol` and
         `max_parameters`, no chain that is tried has so few parameters, the chain does not have
-        the shape of `A` or does not chain, the order is no permutation of the splits, or a
-        permutation does not fit.
+        the shape of `A` or does not chain, the order is no permutation of the splits, a
+        permutation does not fit, or `terms` is below 1, or above it without a chain.
     TypeError
         If the entries of `A` are not real or complex numbers in single or double precision.
+    ImportError
+        If a progress bar is asked for, and tqdm is not installed.
 
     References
     ----------
-    The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
-    factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
-    arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
+    .. [1] The algorithm is that of Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly
+       factorization with error guarantees", SIAM J. Matrix Anal. Appl. 46(4), 2025,
+       arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
+    .. [2] Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Fast learning of fast transforms, with
+       guarantees", ICASSP 2022, hal-03438881.
 
     Examples
     --------
@@ -133,37 +153,59 @@ def factorize(
     True
     >>> found.chain.nnz < A.size / 10
     True
+
+    An unknown order of rows and columns can be found from the entries:
+
+    >>> A = scipy.linalg.dft(64)[rng.permutation(64)][:, rng.permutation(64)]
+    >>> found = factorize(A, Chain.square_dyadic(64), permutation="search")
+    >>> found.relative_error < 1e-13
+    True
     """
     if sum(given is not None for given in (chain, tol, max_parameters)) != 1:
         raise ValueError("give one of a chain, tol and max_parameters")
-    matrix = dense_matrix(A)
+    matrix, count = dense_matrix(A), positive_int(terms, "terms")
     if chain is None:
-        return _searched(matrix, tol, max_parameters, order, orthonormalize, permutation)
+        if count > 1:
+            raise ValueError("a sum of several terms needs a chain")
+        target = _target(matrix, None, permutation, progress)
+        return _searched(target, tol, max_parameters, order, orthonormalize)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     partition = chain._partition()
-    splits = _merged_order(order, partition)
-    return factorize_on(
-        chain.merge(partition), prepared(matrix, permutation), splits, orthonormalize
-    )
+    splits, merged = _merged_order(order, partition), chain.merge(partition)
+    target = _target(matrix, merged, permutation, progress)
+    if count == 1:
+        return factorize_on(merged, target, splits, orthonormalize)
+
+    def fit(left: Array) -> Factorization:
+        return factorize_on(merged, prepared(left, None), splits, orthonormalize)
+
+    found = residual_sum(target.entries, merged, count, fit)
+    held: Any = found.operator
+    products = [[factor.values for factor in term.factors] for term in held.operands]
+    return replace(found, operator=target.operator(*products), permutation=target.permutation)
+
+
+def _target(matrix: Array, chain: Chain | None, permutation: Any, progress: bool) -> Target:
+    if isinstance(permutation, str) and permutation == "search":
+        permutation = searched_permutations(scaled(matrix)[0], chain, progress)
+    return prepared(matrix, permutation)
 
 
 def _searched(
-    matrix: Array,
+    target: Target,
     tol: float | None,
     max_parameters: int | None,
     order: str | Iterable[int],
     orthonormalize: bool,
-    permutation: Any,
 ) -> Factorization:
     if not isinstance(order, str):
         raise ValueError("an order of splits needs a chain; without one, name the order")
     split_order(order, 1)
     if tol is not None:
-        tolerance = _tolerance(tol)
-        return within_tolerance(prepared(matrix, permutation), tolerance, order, orthonormalize)
+        return within_tolerance(target, _tolerance(tol), order, orthonormalize)
     limit = positive_int(max_parameters, "max_parameters")
-    return within_parameters(prepared(matrix, permutation), limit, order, orthonormalize)
+    return within_parameters(target, limit, order, orthonormalize)
 
 
 def _tolerance(tol: Any) -> float:

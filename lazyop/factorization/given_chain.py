@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import matmul
 
+from lazyop.algebra.composite import Product, Sum
 from lazyop.butterfly.chain import Chain
-from lazyop.factorization.bounds import Bounds
+from lazyop.factorization.bounds import Bounds, StatedBounds
 from lazyop.factorization.hierarchical import Steps, hierarchical_factors, steps_are_orthogonal
 from lazyop.factorization.matrix import Target
 from lazyop.factorization.residual import energy_outside, residual_norm
@@ -25,7 +26,7 @@ __all__ = ["Factorization", "factorize_on"]
 
 @dataclass(frozen=True, repr=False)
 class Factorization:
-    """A matrix as a product of Kronecker-sparse factors, and how far it is from the matrix.
+    """A matrix as a product of Kronecker-sparse factors, or a sum of some, and how far it is off.
 
     All errors are Frobenius norms divided by that of the matrix, and true up to rounding.
     `error_bound`, `lower_bound` and `split_errors` are computed when one of them, or the printed
@@ -37,7 +38,7 @@ class Factorization:
     operator : LazyOperator
         Acts as the matrix; permutations are part of it.
     chain : Chain
-        Patterns of the factors.
+        Patterns of the factors; of each term where the operator is a sum.
     relative_error : float
         Of the operator. Where the steps leave residuals that are orthogonal to each other and
         far above rounding, it is the root of the sum of their squares; elsewhere it is computed
@@ -46,10 +47,11 @@ class Factorization:
         What the algorithm guarantees from `split_errors` alone; None where nothing is proved
         for the options chosen.
     lower_bound : float
-        No product of factors with these patterns (and this permutation) comes closer.
+        No product of factors with these patterns (and this permutation), or no sum of as many
+        products as were asked for, comes closer.
     split_errors : tuple of float
         For each split of the chain in two, how close any product of two factors with the
-        patterns on either side multiplied out can come.
+        patterns on either side multiplied out can come. Empty where the chain does not chain.
     permutation : tuple or None
         Permutations of rows and columns, each an operator or None; None if there is neither.
 
@@ -68,7 +70,7 @@ class Factorization:
     chain: Chain
     relative_error: float
     permutation: tuple[Permutation | None, Permutation | None] | None
-    _bounds: Bounds = field(compare=False)
+    _bounds: Bounds | StatedBounds = field(compare=False)
     _choice: str | None = None
 
     @property
@@ -87,13 +89,16 @@ class Factorization:
         return self._bounds.split_errors
 
     def __repr__(self) -> str:
-        (m, n), count = self.operator.shape, len(self.chain)
+        (m, n), count, terms = self.operator.shape, len(self.chain), self._terms()
         factors = "1 factor" if count == 1 else f"{count} factors"
+        if terms > 1:
+            factors = f"a sum of {terms} products of {factors}"
+        held = terms * self.chain.nnz
         bound = "none proved" if self.error_bound is None else f"{self.error_bound:.3g}"
         return "\n".join(
             [
                 f"Factorization of a {m} x {n} matrix into {factors}",
-                f"  numbers held    {self.chain.nnz} ({self.chain.nnz / (m * n):.3g} of dense)",
+                f"  numbers held    {held} ({held / (m * n):.3g} of dense)",
                 f"  relative error  {self.relative_error:.3g}",
                 f"  at most         {bound}",
                 f"  at least        {self.lower_bound:.3g} for any factors of this chain",
@@ -101,6 +106,10 @@ class Factorization:
                 *([] if self._choice is None else [f"  chain           {self._choice}"]),
             ]
         )
+
+    def _terms(self) -> int:
+        parts = self.operator.operands if isinstance(self.operator, Product) else (self.operator,)
+        return max(len(part.operands) if isinstance(part, Sum) else 1 for part in parts)
 
     def _permuted(self) -> str:
         sides = zip(("rows", "columns"), self.permutation or (None, None), strict=True)
@@ -118,12 +127,11 @@ def factorize_on(
     steps = hierarchical_factors(target.entries, chain, splits, orthonormalize)
     orthogonal = steps_are_orthogonal(splits, orthonormalize)
     size = target.size or 1.0
-    permutations = target.rows, target.columns
     return Factorization(
         operator=target.operator(steps.factors),
         chain=chain,
         relative_error=_residual(target, steps, chain, orthogonal) / size,
-        permutation=None if permutations == (None, None) else permutations,
+        permutation=target.permutation,
         _bounds=Bounds(target.entries, chain, splits, orthonormalize, size),
         _choice=choice,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lazyop.algebra.composite import Sum
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.operator import Butterfly
 from lazyop.factorization.residual import energy
@@ -25,7 +27,17 @@ from lazyop.namespaces import (
 from lazyop.operator import LazyOperator
 from lazyop.structured.permutation import Permutation, bit_reversal
 
-__all__ = ["Target", "dense_matrix", "prepared"]
+__all__ = [
+    "Permutations",
+    "Target",
+    "dense_matrix",
+    "prepared",
+    "scaled",
+    "spread_power",
+    "unit_scaled",
+]
+
+Permutations = tuple[Permutation | None, Permutation | None]
 
 
 @dataclass(frozen=True)
@@ -49,9 +61,16 @@ class Target:
     columns: Permutation | None
     size: float
 
-    def operator(self, factors: list[Array]) -> LazyOperator:
-        """The operator of factors of the entries, in place of the matrix."""
-        operator: LazyOperator = Butterfly(_spread_power(factors, self.exponent))
+    @property
+    def permutation(self) -> Permutations | None:
+        """The two, or None where there is neither."""
+        pair = self.rows, self.columns
+        return None if pair == (None, None) else pair
+
+    def operator(self, *terms: Sequence[Array]) -> LazyOperator:
+        """The operator of factors of the entries, or of a sum of such products, for the matrix."""
+        butterflies = [Butterfly(spread_power(factors, self.exponent)) for factors in terms]
+        operator: LazyOperator = butterflies[0] if len(butterflies) == 1 else Sum(*butterflies)
         if self.rows is not None:
             operator = self.rows @ operator
         return operator if self.columns is None else operator @ self.columns
@@ -66,7 +85,7 @@ def prepared(matrix: Array, permutation: Any) -> Target:
         If it is not finite, or a permutation does not fit.
     """
     rows, columns = _permutations(permutation, matrix)
-    entries, exponent = _scaled(_unpermuted(matrix, rows, columns))
+    entries, exponent = scaled(_unpermuted(matrix, rows, columns))
     if entries is matrix:  # perhaps the caller's own, to be written to while bounds wait
         entries = namespace_of(matrix).asarray(matrix, copy=True)
     return Target(entries, exponent, rows, columns, math.sqrt(energy(entries)))
@@ -90,7 +109,7 @@ def dense_matrix(A: Any) -> Array:
     return matrix
 
 
-def _permutations(permutation: Any, matrix: Array) -> tuple[Permutation | None, Permutation | None]:
+def _permutations(permutation: Any, matrix: Array) -> Permutations:
     pair = permutation if isinstance(permutation, tuple | list) else (None, permutation)
     if len(pair) != 2:
         raise ValueError(f"permutation must be one or a pair (rows, columns), got {len(pair)}")
@@ -106,8 +125,8 @@ def _permutation(permutation: Any, matrix: Array, axis: int) -> Permutation | No
         return Permutation(like(bit_reversal(n).p, matrix))
     if not isinstance(permutation, Permutation):
         raise ValueError(
-            "permutation must be None, 'bit-reversal', a Permutation, or a pair of these, "
-            f"got {permutation!r}"
+            "permutation must be None, 'bit-reversal', 'search', a Permutation, or a pair of these "
+            f"but 'search', got {permutation!r}"
         )
     if permutation.shape != (n, n):
         side = ("rows", "columns")[axis]
@@ -128,7 +147,7 @@ def _unpermuted(matrix: Array, rows: Permutation | None, columns: Permutation | 
     return matrix if columns is None else xp.take(matrix, columns.p, axis=1)
 
 
-def _scaled(matrix: Array) -> tuple[Array, int]:
+def scaled(matrix: Array) -> tuple[Array, int]:
     """In range for squares of its entries; and the exponent of the power of two taken out.
 
     Raises ValueError if an entry is not finite.
@@ -141,6 +160,12 @@ def _scaled(matrix: Array) -> tuple[Array, int]:
         return matrix, 0
     if not bool(xp.all(xp.isfinite(matrix))):
         raise ValueError("A holds NaN or infinite entries")
+    return unit_scaled(matrix)
+
+
+def unit_scaled(matrix: Array) -> tuple[Array, int]:
+    """With a largest entry of about 1; and the exponent of the power of two taken out."""
+    xp = namespace_of(matrix)
     is_complex = dtype_of(matrix).kind == "c"
     parts = (xp.real(matrix), xp.imag(matrix)) if is_complex else (matrix,)
     largest = max(float(xp.max(xp.abs(part))) for part in parts)
@@ -148,7 +173,7 @@ def _scaled(matrix: Array) -> tuple[Array, int]:
     return _times_power(matrix, -exponent), exponent
 
 
-def _spread_power(factors: list[Array], exponent: int) -> list[Array]:
+def spread_power(factors: Sequence[Array], exponent: int) -> list[Array]:
     """The factors with their product times a power of two, of which each takes its share."""
     share, rest = divmod(exponent, len(factors))
     return [_times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]

@@ -1,0 +1,80 @@
+"""Sums of products of one chain: each term fitted to what the terms before it leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazyop.algebra.composite import Sum
+from lazyop.butterfly.chain import Chain
+from lazyop.factorization.bounds import StatedBounds
+from lazyop.factorization.hierarchical import Distances, distances
+from lazyop.namespaces import Array, dtype_of, namespace_of
+
+if TYPE_CHECKING:
+    from lazyop.factorization.given_chain import Factorization
+
+__all__ = ["residual_sum", "sum_distances"]
+
+
+def residual_sum(
+    A: Array, chain: Chain, terms: int, fit: Callable[[Array], Factorization]
+) -> Factorization:
+    r"""Factorization of a matrix as a sum of products of factors of one chain.
+
+    Parameters
+    ----------
+    A : array, shape (m, n)
+        Entries of about 1 at most.
+    chain : Chain
+        Chainable, not redundant, of this shape.
+    terms : int
+        Products in the sum, at most: none is added that gains nothing or rounding errors alone.
+    fit : callable
+        Factorizes a matrix with the chain.
+
+    Returns
+    -------
+    Factorization
+        Of the sum. As `t` products of rank `r` at a split make a matrix of rank `t r` there, its
+        lower bound and the errors at the splits are those of `t` times the ranks. Its upper bound
+        is that of the last term, for what the others leave.
+    """
+    size = _norm(A) or 1.0
+    first = part = fit(A)
+    operators, left = [part.operator], A - part.operator.toarray()
+    error, bound = _norm(left), first.error_bound
+    floor = max(chain.shape) * float(np.finfo(dtype_of(A)).eps) * size
+    while len(operators) < terms and error > floor:
+        part = fit(left)
+        after = left - part.operator.toarray()
+        if not _norm(after) < error:
+            break
+        bound = None if part.error_bound is None else part.error_bound * error / size
+        operators.append(part.operator)
+        left, error = after, _norm(after)
+    found = sum_distances(A, chain, terms)
+    splits = tuple(distance / size for distance in found.total)
+    return replace(
+        first,
+        operator=Sum(*operators),
+        relative_error=error / size,
+        _bounds=StatedBounds(bound, found.lower_bound / size, splits),
+    )
+
+
+def sum_distances(A: Array, chain: Chain, terms: int) -> Distances:
+    """Distances from a matrix to the sets that contain all sums of products of a chain."""
+    last = len(chain) - 1
+    widened = Chain(
+        (a, b * (terms if k else 1), c * (terms if k < last else 1), d)
+        for k, (a, b, c, d) in enumerate(chain)
+    )
+    return distances(A, widened)
+
+
+def _norm(x: Array) -> float:
+    return float(namespace_of(x).linalg.vector_norm(x))
