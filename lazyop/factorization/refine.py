@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lazyop.algebra.composite import Product, Sum
+from lazyop.algebra.normal_form import split
 from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.operator import Butterfly, KroneckerSparse
@@ -46,6 +47,7 @@ from lazyop.namespaces import (
     real_counterpart,
     share_home,
 )
+from lazyop.operator import LazyOperator
 from lazyop.structured.permutation import Permutation
 
 __all__ = ["refine"]
@@ -71,8 +73,8 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     ----------
     F : Factorization or LazyOperator, shape (m, n)
         Where to start: what `factorize` returned, or a `Butterfly`, a `KroneckerSparse`, or a
-        product of these, or a sum of such products of one chain, with a `Permutation` at either
-        end or not. The permutations are kept.
+        product of these, or a sum of such products of one chain, with coefficients or not, and
+        with a `Permutation` at either end or not. The permutations are kept.
     A : array, array_like, sparse array or operator, shape (m, n)
         The matrix. What has no dense array is made dense; integers count as float64.
     sweeps : int
@@ -155,11 +157,13 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
 
 def _taken_apart(F: Any) -> tuple[list[list[Array]], Permutations]:
     """The values of the factors of every term of a sum, and the permutations at its ends."""
+    coefficient, F = split(F) if isinstance(F, LazyOperator) else (1, F)
     parts = list(F.operands) if isinstance(F, Product) else [F]
     rows = parts.pop(0) if len(parts) > 1 and isinstance(parts[0], Permutation) else None
     columns = parts.pop() if len(parts) > 1 and isinstance(parts[-1], Permutation) else None
     whole = parts[0] if len(parts) == 1 else Product(*parts)
-    terms = [_factors(term) for term in (whole.operands if isinstance(whole, Sum) else [whole])]
+    summands = whole.operands if isinstance(whole, Sum) else (whole,)
+    terms = [_factors(term, coefficient) for term in summands]
     for term in terms[1:]:
         if _chain(term) != _chain(terms[0]):
             raise ValueError(
@@ -168,8 +172,9 @@ def _taken_apart(F: Any) -> tuple[list[list[Array]], Permutations]:
     return terms, (rows, columns)
 
 
-def _factors(operator: Any) -> list[Array]:
-    """The values of the factors of a product of butterflies."""
+def _factors(operator: Any, multiple: complex) -> list[Array]:
+    """The values of the factors of a multiple of a product of butterflies."""
+    coefficient, operator = split(operator) if isinstance(operator, LazyOperator) else (1, operator)
     parts = operator.operands if isinstance(operator, Product) else (operator,)
     factors: list[Array] = []
     for part in parts:
@@ -181,6 +186,9 @@ def _factors(operator: Any) -> list[Array]:
             )
         held = part.factors if isinstance(part, Butterfly) else (part,)
         factors += [factor.values for factor in held]
+    if multiple * coefficient != 1:
+        dtype = np.result_type(dtype_of(factors[0]), multiple * coefficient)
+        factors[0] = cast(factors[0], dtype) * (multiple * coefficient)
     return factors
 
 
@@ -206,9 +214,15 @@ def _common_dtype(terms: list[list[Array]], matrix: Array) -> np.dtype[Any]:
 
 
 def _started(factors: list[Array], dtype: np.dtype[Any], exponent: int) -> list[Array]:
-    """Factors whose product is divided by a power of two, of about equal size, and merged."""
+    """Factors whose product is divided by a power of two, of about equal size, and merged.
+
+    The matrix being in range after that, products out of all proportion to it are brought nearer,
+    so that squares of them are numbers.
+    """
     parts, exponents = zip(*(unit_scaled(cast(values, dtype)) for values in factors), strict=True)
-    return _merged(spread_power(parts, sum(exponents) - exponent))
+    limit = np.finfo(dtype).maxexp // 3
+    power = min(max(sum(exponents) - exponent, -limit), limit)
+    return _merged(spread_power(parts, power))
 
 
 def _merged(factors: list[Array]) -> list[Array]:
@@ -253,7 +267,8 @@ def _repeated(
         if before <= floor:
             break
         for k in range(len(terms)):
-            target = left + products[k]
+            # Not left + products[k], which a large product would leave no digits of.
+            target = reduce(operators.sub, products[:k] + products[k + 1 :], A)
             factors = sweep(target, terms[k])
             product = _product(factors, A)
             if _norm(target - product) < _norm(left):

@@ -286,6 +286,31 @@ def test_scale_does_not_matter(F, scale):
     assert found.relative_error == pytest.approx(plain.relative_error, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_starts_out_of_all_proportion(scale):
+    A, F = gaussian((16, 16)), butterfly(DYADIC)
+    wild = Butterfly([factor.values * scale for factor in F.factors[:3]] + [F.factors[3]])
+    plain = refine(F, A, sweeps=3)
+    assert refine(wild, A, sweeps=3).relative_error == pytest.approx(plain.relative_error)
+    tiny = refine(F, np.full((16, 16), np.finfo(float).smallest_subnormal))
+    assert tiny.relative_error < 1e-12
+
+
+@pytest.mark.parametrize("coefficient", [2, -0.5, 1 + 2j])
+def test_coefficients_count(coefficient):
+    F, G = butterfly(DYADIC), butterfly(DYADIC, 1)
+    P = bit_reversal(16)
+    for operator in (
+        coefficient * F,
+        coefficient * (P @ F @ P),
+        coefficient * palindrome(16),
+        coefficient * (F + 3 * G),
+    ):
+        found = refine(operator, operator.toarray(), sweeps=1)
+        assert found.relative_error < 1e-14
+        assert found.operator.dtype == operator.dtype
+
+
 @pytest.mark.parametrize("F", [butterfly(DYADIC), butterfly(DYADIC).H, palindrome(16)])
 def test_zero_is_found(F):
     found = refine(F, np.zeros((16, 16)))
