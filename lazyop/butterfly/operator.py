@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator as operators
-from functools import reduce
+from collections.abc import Callable
+from functools import cache, partial, reduce
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +15,7 @@ from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import OrientedChain, compiled_chain
-from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel, merges
+from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel, joins, merges
 from lazyop.namespaces import (
     Array,
     as_data,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+
+#: Makes the factors that array kernels apply, once.
+Groups = Callable[[], "tuple[KroneckerSparse, ...]"]
 
 
 class KroneckerSparse(LazyOperator):
@@ -115,7 +120,7 @@ class KroneckerSparse(LazyOperator):
         compiled = self._compiled and self._compiled.transpose()
         return KroneckerSparse(swapped, _conjugated=self._conjugated, _compiled=compiled)
 
-    def _conj(self) -> LazyOperator:
+    def _conj(self) -> KroneckerSparse:
         compiled = self._compiled and self._compiled.conj()
         return KroneckerSparse(self._held, _conjugated=not self._conjugated, _compiled=compiled)
 
@@ -175,7 +180,8 @@ class Butterfly(LazyOperator):
     products read them. Columns of 2 x 2 factors are scaled to begin with 1, so that half of the
     weights need no reading: the scales go into the next factor, which is exact up to one rounding
     for each factor. It is not done where a first entry is zero or out of range. The operator and
-    its adjoint share that copy.
+    its adjoint share that copy. Without Numba, and on other namespaces, neighbours are multiplied
+    out to blocks of up to 16 x 16, which holds up to twice the entries beside the factors.
 
     Examples
     --------
@@ -201,6 +207,7 @@ class Butterfly(LazyOperator):
         *,
         kernels: tuple[str, ...] | None = None,
         _compiled: OrientedChain | None = None,
+        _groups: Groups | None = None,
     ) -> None:
         self.factors = tuple(
             f if isinstance(f, KroneckerSparse) else KroneckerSparse(f) for f in factors
@@ -210,6 +217,7 @@ class Butterfly(LazyOperator):
         self._compiled = _compiled or _compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
         self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
+        self._groups = _groups or cache(partial(_grouped, self.factors))
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
 
@@ -217,6 +225,8 @@ class Butterfly(LazyOperator):
         if self._compiled is not None and self._is_whole:
             Y = self._compiled.apply(X, self._whole)
             return apply_chain(self.factors, X) if Y is None else Y
+        if self.kernels is None:
+            return apply_chain(self._groups(), X)
         return apply_chain(self.factors, X, None if self._whole else self.kernels)
 
     def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -230,12 +240,14 @@ class Butterfly(LazyOperator):
         kernels = self.kernels and self.kernels[::-1]
         compiled = self._compiled and self._compiled.transpose()
         factors = [factor._transpose() for factor in reversed(self.factors)]
-        return Butterfly(factors, kernels=kernels, _compiled=compiled)
+        groups = cache(partial(_transposed_groups, self._groups))
+        return Butterfly(factors, kernels=kernels, _compiled=compiled, _groups=groups)
 
     def _conj(self) -> LazyOperator:
         compiled = self._compiled and self._compiled.conj()
         factors = [factor.conj() for factor in self.factors]
-        return Butterfly(factors, kernels=self.kernels, _compiled=compiled)
+        groups = cache(partial(_conjugated_groups, self._groups))
+        return Butterfly(factors, kernels=self.kernels, _compiled=compiled, _groups=groups)
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.
@@ -270,8 +282,10 @@ class Butterfly(LazyOperator):
         ----------
         plan : Plan
             As `plan` returns, kernels replaced at will: one step for the whole chain, or one for
-            each factor. The kernels of a factor are "elementwise" and "matmul"; those of a whole
-            chain, on NumPy and with Numba installed, "compiled" and "dense".
+            each factor, or for each of the groups of neighbours, multiplied out, that array kernels
+            apply by default; these become the factors of the result. The kernels of a factor are
+            "elementwise" and "matmul"; those of a whole chain, on NumPy and with Numba installed,
+            "compiled" and "dense".
 
         Returns
         -------
@@ -292,6 +306,8 @@ class Butterfly(LazyOperator):
         ['elementwise', 'elementwise']
         """
         names = tuple(step.kernel for step in reversed(plan.steps))
+        if 1 < len(names) < len(self.factors) and len(names) == len(self._groups()):
+            return Butterfly(self._groups()).with_plan(plan)
         kernels = names * len(self.factors) if len(names) == 1 else names
         if len(kernels) != len(self.factors):
             raise ValueError(
@@ -318,8 +334,9 @@ class Butterfly(LazyOperator):
             flops = entries if kernel == "dense" else self._flops()
             yield Step(repr(self), kernel, flops * columns)
             return
-        for i in reversed(range(len(self.factors))):
-            factor = self.factors[i]
+        factors = self._groups() if self.kernels is None else self.factors
+        for i in reversed(range(len(factors))):
+            factor = factors[i]
             chosen = self.kernels[i] if self.kernels and not self._whole else None
             yield factor._step(chosen or choose_kernel(factor._held.shape, columns), columns)
 
@@ -346,9 +363,42 @@ def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | Non
 
 def _merges(left: Pattern, right: Pattern) -> bool:
     """Whether the compiled kernels are to apply two neighbours multiplied out."""
-    if not (left.chainable_with(right) or right.H.chainable_with(left.H)):
+    return _multiply(left, right) and merges(tuple(left), tuple(right), tuple(left @ right))
+
+
+def _join(left: Pattern, right: Pattern) -> bool:
+    """Whether the array kernels are to apply two neighbours multiplied out."""
+    return _multiply(left, right) and joins(tuple(left), tuple(right), tuple(left @ right))
+
+
+def _multiply(left: Pattern, right: Pattern) -> bool:
+    return left.chainable_with(right) or right.H.chainable_with(left.H)
+
+
+def _grouped(factors: tuple[KroneckerSparse, ...]) -> tuple[KroneckerSparse, ...]:
+    """Return what the array kernels apply: groups of neighbours multiplied out."""
+    sizes = Chain([factor.pattern for factor in factors])._partition(_join)
+    if len(sizes) == len(factors) or not all(map(_is_moderate, factors)):
+        return factors
+    return tuple(_multiplied_out(factors, sizes))
+
+
+def _is_moderate(factor: KroneckerSparse) -> bool:
+    """Whether a product of a few such factors surely stays in the range of the dtype."""
+    if factor.dtype.kind not in "fc":
         return False
-    return merges(tuple(left), tuple(right), tuple(left @ right))
+    xp = namespace_of(factor._held)
+    limit = float(np.finfo(factor.dtype).max) ** 0.1
+    size = float(xp.max(xp.abs(factor._held)))
+    return size == 0 or 1 / limit < size < limit
+
+
+def _transposed_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
+    return tuple(factor._transpose() for factor in reversed(groups()))
+
+
+def _conjugated_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
+    return tuple(factor._conj() for factor in groups())
 
 
 def _multiplied_out(

@@ -43,6 +43,9 @@ _DENSE_IF_BELOW = 1
 #: way to memory and back.
 _ENTRIES_PER_PASS = 4
 
+#: Up to which order blocks of neighbours are multiplied out for the array kernels.
+_JOINED = 16
+
 #: What a tile of the argument should fit into: about half of a core's second-level cache.
 _CACHE_BYTES = 1 << 19
 
@@ -157,6 +160,11 @@ def merges(left: Shape, right: Shape, product: Shape) -> bool:
     a, b, _, d = right
     added = prod(product) - prod(left) - prod(right)
     return added <= _ENTRIES_PER_PASS * a * b * d
+
+
+def joins(left: Shape, right: Shape, product: Shape) -> bool:
+    """Whether the array kernels are to apply two neighbours multiplied out."""
+    return max(product[1:3]) <= _JOINED and prod(product) <= 2 * (prod(left) + prod(right))
 
 
 def _threads(parts: int) -> int:
