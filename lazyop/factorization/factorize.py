@@ -54,6 +54,11 @@ def factorize(
     that is such a product is recovered, up to rounding, in any order with orthonormalisation;
     without it, if no block of the product falls short of its rank.
 
+    The truncations come from closed forms for blocks with two rows and from Gram matrices for
+    others, as long as the squared error is above the optimum by less than 1e-10 of it (3e-5 in
+    single precision) or by rounding alone. That holds but for blocks that are nearly of lower
+    rank; these take the decompositions themselves.
+
     With `tol` or `max_parameters` in place of a chain, it chooses the chain itself. The cut of a
     chain between two factors is given by how many row sizes and how many column sizes are left of
     it, multiplied out, as :math:`(B, C)`; the blocks there, and so :math:`E_s` as a function of
