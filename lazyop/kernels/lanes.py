@@ -14,7 +14,7 @@ one by one when compiled. Importing this module imports Numba.
 from __future__ import annotations
 
 import operator as operators
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba import types
@@ -22,6 +22,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from lazyop.kernels.packing import REGISTER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Contraction to fused multiply-adds rounds less; no other freedom is taken.
 _FLAGS = ("contract", "nsz")
@@ -94,10 +97,12 @@ def _shuffled(builder: Any, value: Any, order: list[int]) -> Any:
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
-def _spread_entry(context: Any, builder: Any, array: Any, args: Any, lanes: Lanes) -> Any:
+def _spread_entry(
+    context: Any, builder: Any, array_type: Any, array: Any, at: Any, lanes: Lanes
+) -> Any:
     """Load one entry into all places of a register."""
     single = Lanes(lanes.dtype, 1)
-    entry = _loaded(context, builder, array, *args, single)
+    entry = _loaded(context, builder, array_type, array, at, single)
     return _shuffled(builder, entry, list(range(single.width)) * lanes.entries)
 
 
@@ -176,7 +181,7 @@ def weight(typing: Any, array: Any, at: Any, conj: Any, like: Any) -> Any:
     """Load one entry, or its conjugate, as the weight of all entries of a register."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = _spread_entry(context, builder, signature.args[0], args[:2], like)
+        value = _spread_entry(context, builder, signature.args[0], args[0], args[1], like)
         return _as_weight(builder, value, args[2], like)
 
     return like.weight(array, types.intp, types.boolean, like), generate
@@ -206,15 +211,13 @@ def plus_times(typing: Any, total: Any, factor: Any, x: Any) -> Any:
 @intrinsic(prefer_literal=True)
 def load_row(typing: Any, array: Any, at: Any, like: Any, count: Any) -> Any:
     """Load `count` neighbouring registers."""
-    total = count.literal_value
+    return _row(array, like, count, _loaded, like.entries)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        offsets = _offsets(builder, args[1], ir.Constant(args[1].type, like.entries), total)
-        array_type = signature.args[0]
-        loaded = [_loaded(context, builder, array_type, args[0], at, like) for at in offsets]
-        return cgutils.pack_array(builder, loaded)
 
-    return types.UniTuple(like, total)(array, types.intp, like, count), generate
+@intrinsic(prefer_literal=True)
+def spread_row(typing: Any, array: Any, at: Any, like: Any, count: Any) -> Any:
+    """Load `count` neighbouring entries, each into all places of a register."""
+    return _row(array, like, count, _spread_entry, 1)
 
 
 @intrinsic(prefer_literal=True)
@@ -222,18 +225,7 @@ def weight_column(
     typing: Any, array: Any, at: Any, step: Any, conj: Any, like: Any, count: Any
 ) -> Any:
     """Load `count` entries that lie `step` apart, each as the weight of a whole register."""
-    total = count.literal_value
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        weights = []
-        for offset in _offsets(builder, args[1], args[2], total):
-            place = (args[0], offset)
-            value = _spread_entry(context, builder, signature.args[0], place, like)
-            weights.append(_as_weight(builder, value, args[3], like))
-        return cgutils.pack_array(builder, weights)
-
-    types_of_arguments = (array, types.intp, types.intp, types.boolean, like, count)
-    return types.UniTuple(like.weight, total)(*types_of_arguments), generate
+    return _weights(array, like, count, _spread_entry)
 
 
 @intrinsic(prefer_literal=True)
@@ -241,33 +233,35 @@ def weight_registers(
     typing: Any, array: Any, at: Any, step: Any, conj: Any, like: Any, count: Any
 ) -> Any:
     """Load `count` registers that lie `step` apart, entry by entry the weights of a register."""
+    return _weights(array, like, count, _loaded)
+
+
+def _row(array: Any, like: Any, count: Any, load: Callable[..., Any], step: int) -> Any:
+    """Return the type and the code of so many registers loaded from places `step` apart."""
     total = count.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        weights = []
-        for offset in _offsets(builder, args[1], args[2], total):
-            value = _loaded(context, builder, signature.args[0], args[0], offset, like)
-            weights.append(_as_weight(builder, value, args[3], like))
-        return cgutils.pack_array(builder, weights)
-
-    types_of_arguments = (array, types.intp, types.intp, types.boolean, like, count)
-    return types.UniTuple(like.weight, total)(*types_of_arguments), generate
-
-
-@intrinsic(prefer_literal=True)
-def spread_row(typing: Any, array: Any, at: Any, like: Any, count: Any) -> Any:
-    """Load `count` neighbouring entries, each into all places of a register."""
-    total = count.literal_value
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        offsets = _offsets(builder, args[1], ir.Constant(args[1].type, 1), total)
+        places = _offsets(builder, args[1], ir.Constant(args[1].type, step), total)
         array_type = signature.args[0]
-        loaded = [
-            _spread_entry(context, builder, array_type, (args[0], at), like) for at in offsets
-        ]
+        loaded = [load(context, builder, array_type, args[0], place, like) for place in places]
         return cgutils.pack_array(builder, loaded)
 
     return types.UniTuple(like, total)(array, types.intp, like, count), generate
+
+
+def _weights(array: Any, like: Any, count: Any, load: Callable[..., Any]) -> Any:
+    """Return the type and the code of so many weights loaded from places that lie apart."""
+    total = count.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array_type, weights = signature.args[0], []
+        for place in _offsets(builder, args[1], args[2], total):
+            value = load(context, builder, array_type, args[0], place, like)
+            weights.append(_as_weight(builder, value, args[3], like))
+        return cgutils.pack_array(builder, weights)
+
+    arguments = (array, types.intp, types.intp, types.boolean, like, count)
+    return types.UniTuple(like.weight, total)(*arguments), generate
 
 
 @intrinsic
