@@ -7,6 +7,7 @@ from functools import partial, reduce
 
 import numpy as np
 import scipy.sparse
+from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.sparse.linalg import LinearOperator
 
@@ -207,3 +208,16 @@ MARKET = {
 
 #: Operators of other libraries, whose data can't leave NumPy.
 BOUND_TO_NUMPY = {"ScipyOperator", "Duck"}
+
+
+@st.composite
+def any_chain(draw):
+    """Patterns of up to five factors whose sizes fit, whether they chain or not."""
+    patterns, rows = [], draw(st.sampled_from([4, 8, 12]))
+    for _ in range(draw(st.integers(1, 5))):
+        a = draw(st.sampled_from([a for a in range(1, rows + 1) if rows % a == 0]))
+        b = draw(st.sampled_from([b for b in range(1, rows // a + 1) if rows // a % b == 0]))
+        c = draw(st.sampled_from([1, 2, 3, b]))
+        patterns.append((a, b, c, rows // a // b))
+        rows = a * c * patterns[-1][3]
+    return patterns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator as operators
 from collections.abc import Callable
 from functools import cache, partial, reduce
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -350,13 +350,12 @@ def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | Non
     if len(flags) > 1:
         return None
     held = [factor._held for factor in factors]
-    sizes = Chain([factor.pattern for factor in factors])._partition(_merges)
-    if len(sizes) == len(held):
+    if len(Chain([factor.pattern for factor in factors])._partition(_merges)) == len(held):
         return compiled_chain(held, conjugated=flags.pop())
 
     def merged() -> list[Array]:
         plain = [KroneckerSparse(values) for values in held]
-        return [factor._held for factor in _multiplied_out(plain, sizes)]
+        return [factor._held for factor in _merged_where(_merges, plain)]
 
     return compiled_chain(held, conjugated=flags.pop(), merged=merged)
 
@@ -377,10 +376,10 @@ def _multiply(left: Pattern, right: Pattern) -> bool:
 
 def _grouped(factors: tuple[KroneckerSparse, ...]) -> tuple[KroneckerSparse, ...]:
     """Return what the array kernels apply: groups of neighbours multiplied out."""
-    sizes = Chain([factor.pattern for factor in factors])._partition(_join)
-    if len(sizes) == len(factors) or not all(map(_is_moderate, factors)):
+    groups = Chain([factor.pattern for factor in factors])._partition(_join)
+    if len(groups) == len(factors) or not all(map(_is_moderate, factors)):
         return factors
-    return tuple(_multiplied_out(factors, sizes))
+    return tuple(_merged_where(_join, factors))
 
 
 def _is_moderate(factor: KroneckerSparse) -> bool:
@@ -399,6 +398,19 @@ def _transposed_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
 
 def _conjugated_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
     return tuple(factor._conj() for factor in groups())
+
+
+def _merged_where(
+    merge: Callable[[Pattern, Pattern], bool], factors: Sequence[KroneckerSparse]
+) -> list[KroneckerSparse]:
+    """Multiply neighbours whose patterns say so, the leftmost first, until there are none."""
+    merged = list(factors)
+    while True:
+        pairs = enumerate(pairwise(merged))
+        k = next((k for k, (p, q) in pairs if merge(p.pattern, q.pattern)), None)
+        if k is None:
+            return merged
+        merged[k : k + 2] = [_product_of_two(merged[k], merged[k + 1])]
 
 
 def _multiplied_out(

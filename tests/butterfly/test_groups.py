@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from market import random
+from hypothesis import given
+from market import any_chain, random
 
 import lazyop as lo
 from lazyop.kernels import chain as chain_module
@@ -10,9 +11,11 @@ from lazyop.kernels import chain as chain_module
 pytestmark = pytest.mark.usefixtures("no_compiled_kernels")
 
 
-@pytest.fixture
-def no_compiled_kernels(monkeypatch):
-    monkeypatch.setattr(chain_module, "has_compiled", lambda: False)
+@pytest.fixture(scope="module")
+def no_compiled_kernels():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain_module, "has_compiled", lambda: False)
+        yield
 
 
 def dyadic(n, dtype="float64"):
@@ -78,3 +81,12 @@ def test_what_does_not_chain_stays_apart():
     G = lo.Butterfly([np.ones((3, 2, 2, 2)), np.ones((4, 3, 3, 1))])
     for A in (F, G):
         np.testing.assert_allclose(A.toarray(), A.tosparse().toarray())
+
+
+@given(any_chain())
+def test_groups_of_any_neighbours(chain):
+    """Patterns that chain one way, the other way, or not at all, in any succession."""
+    F = lo.Butterfly([random("float64", *p, seed=k) for k, p in enumerate(chain)])
+    X = random("float64", F.shape[1], 2)
+    size = np.prod([np.linalg.norm(K.values) for K in F.factors])
+    assert np.linalg.norm(F @ X - F.tosparse() @ X) <= 1e-12 * size

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market import random
+from market import any_chain, random
 
 import lazyop as lo
 from lazyop.kernels import chain as chain_module
@@ -186,6 +186,16 @@ def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
     if tiling.low_stages < len(strides):
         assert tiling.span == strides[tiling.low_stages]
         assert tiling.span % tiling.width == 0
+
+
+@given(any_chain(), st.sampled_from([1, 3, 9]))
+@settings(deadline=None)
+def test_any_chain(chain, columns):
+    F = lo.Butterfly([random("float64", *p, seed=k) for k, p in enumerate(chain)])
+    size = np.prod([np.linalg.norm(K.values) for K in F.factors])
+    for A in (F, F.T):
+        X = random("float64", A.shape[1], columns)
+        assert np.linalg.norm(A @ X - A.tosparse() @ X) <= 1e-12 * size * max(A.shape)
 
 
 def test_unit_columns_halve_the_weights():
