@@ -15,8 +15,8 @@ from lazyop.factorization.nearest_kron import nearest_kron
 from lazyop.structured.kron import Kron
 
 
-def gaussian(*shape, seed=0, dtype="float64"):
-    rng = np.random.default_rng([seed, *shape])
+def gaussian(*shape, seed=(0,), dtype="float64"):
+    rng = np.random.default_rng([*seed, *shape])
     matrix = rng.standard_normal(shape)
     if np.dtype(dtype).kind == "c":
         matrix = matrix + 1j * rng.standard_normal(shape)
@@ -25,7 +25,7 @@ def gaussian(*shape, seed=0, dtype="float64"):
 
 def products(shapes, terms, dtype="float64"):
     operands = [
-        [gaussian(*s, seed=[k, i], dtype=dtype) for i, s in enumerate(shapes)] for k in range(terms)
+        [gaussian(*s, seed=(k, i), dtype=dtype) for i, s in enumerate(shapes)] for k in range(terms)
     ]
     return sum(reduce(np.kron, group) for group in operands)
 
