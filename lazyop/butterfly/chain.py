@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
 from math import isqrt, prod
@@ -169,18 +169,12 @@ class Chain(Sequence[Pattern]):
             for n, end in zip(lengths, ends, strict=True)
         )
 
-    def _partition(
-        self, merges: Callable[[Pattern, Pattern], bool] | None = None
-    ) -> tuple[int, ...]:
-        """Group lengths that merge neighbours, the leftmost first, until none is left.
-
-        Redundant neighbours merge, or, if given, those that `merges` says of.
-        """
-        merges = merges or _redundant
+    def _partition(self) -> tuple[int, ...]:
+        """Group lengths that merge redundant neighbours, the leftmost first, until none is left."""
         patterns, lengths = list(self), [1] * len(self)
         while True:
             pairs = enumerate(pairwise(patterns))
-            k = next((k for k, (left, right) in pairs if merges(left, right)), None)
+            k = next((k for k, (left, right) in pairs if _redundant(left, right)), None)
             if k is None:
                 return tuple(lengths)
             patterns[k : k + 2] = [patterns[k] @ patterns[k + 1]]

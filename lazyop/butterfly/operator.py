@@ -217,7 +217,7 @@ class Butterfly(LazyOperator):
         self._compiled = _compiled or _compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
         self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
-        self._groups = _groups or cache(partial(_grouped, self.factors))
+        self._groups = _groups or cache(partial(_grouped, _join, self.factors))
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
 
@@ -350,12 +350,10 @@ def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | Non
     if len(flags) > 1:
         return None
     held = [factor._held for factor in factors]
-    if len(Chain([factor.pattern for factor in factors])._partition(_merges)) == len(held):
-        return compiled_chain(held, conjugated=flags.pop())
 
     def merged() -> list[Array]:
-        plain = [KroneckerSparse(values) for values in held]
-        return [factor._held for factor in _merged_where(_merges, plain)]
+        plain = tuple(KroneckerSparse(values) for values in held)
+        return [factor._held for factor in _grouped(_merges, plain)]
 
     return compiled_chain(held, conjugated=flags.pop(), merged=merged)
 
@@ -374,12 +372,22 @@ def _multiply(left: Pattern, right: Pattern) -> bool:
     return left.chainable_with(right) or right.H.chainable_with(left.H)
 
 
-def _grouped(factors: tuple[KroneckerSparse, ...]) -> tuple[KroneckerSparse, ...]:
-    """Return what the array kernels apply: groups of neighbours multiplied out."""
-    groups = Chain([factor.pattern for factor in factors])._partition(_join)
-    if len(groups) == len(factors) or not all(map(_is_moderate, factors)):
+def _grouped(
+    merge: Callable[[Pattern, Pattern], bool], factors: tuple[KroneckerSparse, ...]
+) -> tuple[KroneckerSparse, ...]:
+    """Multiply out neighbours whose patterns say so, the leftmost first, until there are none.
+
+    Factors of which a product might leave the range of the dtype stay as they are.
+    """
+    if not all(map(_is_moderate, factors)):
         return factors
-    return tuple(_merged_where(_join, factors))
+    merged = list(factors)
+    while True:
+        pairs = enumerate(pairwise(merged))
+        k = next((k for k, (p, q) in pairs if merge(p.pattern, q.pattern)), None)
+        if k is None:
+            return tuple(merged)
+        merged[k : k + 2] = [_product_of_two(merged[k], merged[k + 1])]
 
 
 def _is_moderate(factor: KroneckerSparse) -> bool:
@@ -398,19 +406,6 @@ def _transposed_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
 
 def _conjugated_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
     return tuple(factor._conj() for factor in groups())
-
-
-def _merged_where(
-    merge: Callable[[Pattern, Pattern], bool], factors: Sequence[KroneckerSparse]
-) -> list[KroneckerSparse]:
-    """Multiply neighbours whose patterns say so, the leftmost first, until there are none."""
-    merged = list(factors)
-    while True:
-        pairs = enumerate(pairwise(merged))
-        k = next((k for k, (p, q) in pairs if merge(p.pattern, q.pattern)), None)
-        if k is None:
-            return merged
-        merged[k : k + 2] = [_product_of_two(merged[k], merged[k + 1])]
 
 
 def _multiplied_out(

@@ -18,6 +18,7 @@ import numpy as np
 from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.operator import KroneckerSparse
 from lazyop.butterfly.pattern import Pattern
+from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, conj, device_of, dtype_of, namespace_of
 
 __all__ = ["jointly_swept"]
@@ -45,7 +46,7 @@ def jointly_swept(A: Array, factors: Sequence[Array]) -> list[Array]:
         error = A - _product(head, values, tail)
         better = values + _step(error, head, tail, Pattern(*values.shape))
         left = A - _product(head, better, tail)
-        found.append(better if _norm(left) < _norm(error) else values)
+        found.append(better if norm(left) < norm(error) else values)
         head = KroneckerSparse(found[-1]).rdot(head)
     return found
 
@@ -97,7 +98,3 @@ def _identity(order: int, reference: Array) -> Array:
 
 def _adjoint(matrix: Array) -> Array:
     return conj(namespace_of(matrix).matrix_transpose(matrix))
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))

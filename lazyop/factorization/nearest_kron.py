@@ -16,6 +16,7 @@ import numpy as np
 from lazyop.algebra.composite import Sum
 from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.matrix import dense_matrix, scaled, spread_power
+from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, conj, dtype_of, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.structured.kron import Kron
@@ -157,9 +158,9 @@ def _matrix_terms(matrix: Array, count: int) -> list[list[Array]]:
 def _tensor_terms(tensor: Array, count: int) -> list[list[Array]]:
     """Products of vectors, each near to what the ones before it leave of a tensor."""
     found: list[list[Array]] = []
-    floor = float(np.finfo(dtype_of(tensor)).eps) * _norm(tensor)
+    floor = float(np.finfo(dtype_of(tensor)).eps) * norm(tensor)
     for _ in range(count):
-        if found and _norm(tensor) <= floor * len(tensor.shape):
+        if found and norm(tensor) <= floor * len(tensor.shape):
             break
         found.append(_rank_one(tensor))
         tensor = tensor - reduce(_outer, found[-1])
@@ -174,7 +175,7 @@ def _rank_one(tensor: Array) -> list[Array]:
         before = size
         for k in range(len(vectors)):
             vector = _contracted(tensor, vectors, k)
-            size = _norm(vector)
+            size = norm(vector)
             vectors[k] = vector / (size or 1.0)
         if size <= before * (1 + _LEAST_GAIN):
             break
@@ -205,7 +206,3 @@ def _contracted(tensor: Array, vectors: list[Array], axis: int) -> Array:
 
 def _outer(x: Array, y: Array) -> Array:
     return x[..., None] * y
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))

@@ -11,7 +11,7 @@ from lazyop.butterfly.chain import Chain
 from lazyop.factorization.eight_permutations import eight_permutations
 from lazyop.factorization.hierarchical import hierarchical_factors
 from lazyop.factorization.progress import tracked
-from lazyop.factorization.residual import residual_norm
+from lazyop.factorization.residual import norm, residual_norm
 from lazyop.factorization.unknown_permutation import butterfly_orders
 from lazyop.namespaces import Array, dtype_of, like, namespace_of, to_numpy
 from lazyop.structured.permutation import Permutation, bit_reversal
@@ -57,7 +57,7 @@ def searched_permutations(
             f"A has shape {(m, n)}"
         )
     chain = Chain.square_dyadic(n) if chain is None else chain
-    size = _norm(A)
+    size = norm(A)
     best, least = (np.arange(n), np.arange(n)), np.inf
     for rows, columns in tracked(_candidates(A), progress, "permutations"):
         error = _norm_left(A, chain, rows, columns)
@@ -91,7 +91,3 @@ def _norm_left(A: Array, chain: Chain, rows: Index, columns: Index) -> float:
 
 def _permutation(p: Index, reference: Array) -> Permutation | None:
     return None if np.array_equal(p, np.arange(p.size)) else Permutation(like(p, reference))
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))

@@ -32,6 +32,7 @@ from lazyop.factorization.matrix import (
     unit_scaled,
 )
 from lazyop.factorization.progress import tracked
+from lazyop.factorization.residual import norm
 from lazyop.factorization.residual_sum import sum_distances
 from lazyop.factorization.sweeps import swept
 from lazyop.namespaces import (
@@ -261,9 +262,9 @@ def _repeated(
     terms = list(terms)
     products = [_product(factors, A) for factors in terms]
     left = reduce(operators.sub, products, A)
-    floor = float(np.finfo(dtype_of(A)).eps) * _norm(A)
+    floor = float(np.finfo(dtype_of(A)).eps) * norm(A)
     for _ in rounds:
-        before = _norm(left)
+        before = norm(left)
         if before <= floor:
             break
         for k in range(len(terms)):
@@ -271,11 +272,11 @@ def _repeated(
             target = reduce(operators.sub, products[:k] + products[k + 1 :], A)
             factors = sweep(target, terms[k])
             product = _product(factors, A)
-            if _norm(target - product) < _norm(left):
+            if norm(target - product) < norm(left):
                 terms[k], products[k], left = factors, product, target - product
-        if not _norm(left) < before * (1 - _LEAST_GAIN):
+        if not norm(left) < before * (1 - _LEAST_GAIN):
             break
-    return terms, _norm(reduce(operators.sub, products, A))
+    return terms, norm(reduce(operators.sub, products, A))
 
 
 def _chain(factors: list[Array]) -> Chain:
@@ -294,7 +295,7 @@ def _outside(A: Array, chain: Chain) -> float:
     real = native_dtype(xp, real_counterpart(dtype_of(A)))
     ones = [xp.ones(tuple(p), dtype=real, device=device_of(A)) for p in chain]
     reached = _product(ones, xp.real(A) if is_complex(A) else A) > 0
-    return _norm(xp.where(reached, xp.zeros_like(A), A))
+    return norm(xp.where(reached, xp.zeros_like(A), A))
 
 
 def _mirrored(factors: list[Array]) -> list[Array]:
@@ -307,7 +308,3 @@ def _mirrored(factors: list[Array]) -> list[Array]:
 
 def _adjoint(matrix: Array) -> Array:
     return conj(namespace_of(matrix).matrix_transpose(matrix))
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))

@@ -11,7 +11,7 @@ from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.namespaces import Array, is_complex, namespace_of
 
-__all__ = ["energy", "energy_outside", "residual_norm"]
+__all__ = ["energy", "energy_outside", "norm", "residual_norm"]
 
 #: Entries that are compared at a time: they and their product stay in a core's second-level cache.
 _PANEL = 1 << 15
@@ -22,6 +22,11 @@ def energy(x: Array) -> float:
     xp = namespace_of(x)
     rows = xp.vecdot(x, x)
     return float(xp.sum(xp.real(rows) if is_complex(rows) else rows))
+
+
+def norm(x: Array) -> float:
+    """Root of the sum of the squared absolute values."""
+    return float(namespace_of(x).linalg.vector_norm(x))
 
 
 def energy_outside(A: Array, pattern: Pattern) -> float:

@@ -12,7 +12,8 @@ from lazyop.algebra.composite import Sum
 from lazyop.butterfly.chain import Chain
 from lazyop.factorization.bounds import StatedBounds
 from lazyop.factorization.hierarchical import Distances, distances
-from lazyop.namespaces import Array, dtype_of, namespace_of
+from lazyop.factorization.residual import norm
+from lazyop.namespaces import Array, dtype_of
 
 if TYPE_CHECKING:
     from lazyop.factorization.given_chain import Factorization
@@ -43,19 +44,19 @@ def residual_sum(
         lower bound and the errors at the splits are those of `t` times the ranks. Its upper bound
         is that of the last term, for what the others leave.
     """
-    size = _norm(A) or 1.0
+    size = norm(A) or 1.0
     first = part = fit(A)
     operators, left = [part.operator], A - part.operator.toarray()
-    error, bound = _norm(left), first.error_bound
+    error, bound = norm(left), first.error_bound
     floor = max(chain.shape) * float(np.finfo(dtype_of(A)).eps) * size
     while len(operators) < terms and error > floor:
         part = fit(left)
         after = left - part.operator.toarray()
-        if not _norm(after) < error:
+        if not norm(after) < error:
             break
         bound = None if part.error_bound is None else part.error_bound * error / size
         operators.append(part.operator)
-        left, error = after, _norm(after)
+        left, error = after, norm(after)
     found = sum_distances(A, chain, terms)
     splits = tuple(distance / size for distance in found.total)
     return replace(
@@ -74,7 +75,3 @@ def sum_distances(A: Array, chain: Chain, terms: int) -> Distances:
         for k, (a, b, c, d) in enumerate(chain)
     )
     return distances(A, widened)
-
-
-def _norm(x: Array) -> float:
-    return float(namespace_of(x).linalg.vector_norm(x))

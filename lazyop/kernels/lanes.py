@@ -199,12 +199,6 @@ def times(typing: Any, factor: Any, x: Any) -> Any:
     return x(factor, x), lambda _, builder, __, args: _plus_product(builder, None, *args, x)
 
 
-@intrinsic
-def plus_times(typing: Any, total: Any, factor: Any, x: Any) -> Any:
-    """Return a register plus a weight times another."""
-    return x(total, factor, x), lambda _, builder, __, args: _plus_product(builder, *args, x)
-
-
 # Tuples of registers, and of weights: blocks of a product that stay in registers ----------------
 
 

@@ -146,6 +146,11 @@ def test_neighbours_are_multiplied_out_where_that_spares_a_pass():
     assert {Kind(k) for k in thin.stages[:, 0]} == {Kind.QUAD, Kind.UNIT_QUAD}
 
 
+def test_neighbours_out_of_proportion_stay_apart():
+    values = [1e200 * v for v in values_of(CHAINS["rank4"], "float64")]
+    assert len(lo.Butterfly(values)._compiled.kernel.packed.stages) == len(values)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("sizes", [[(5, 4), (3, 6)], [(2, 2)] * 7, [(17, 3), (1, 4), (9, 9)]])
 def test_kronecker_products(sizes, dtype, monkeypatch):
