@@ -4,10 +4,10 @@ Block (i, j) of a factor has b x c weights. Weight (k, l) of it lies at
 ``i wi + (j // u) wj + j % u + k wk + l wl``: blocks are interleaved `u` at a time, and what is the
 same for all i or all j has the stride 0. The transpose swaps b and c, and wk and wl.
 
-Every sum over l is kept in registers, of four rows and two registers at a time over columns, and of
-four rows at a time for a vector; where columns of weights are contiguous, eight of them are added
-up at a time. The rows that one block reads lie d rows apart, which for powers of two are few places
-in the cache: they are gathered into a panel first. Importing this imports Numba.
+Every sum over l is kept in registers, of four rows and three registers at a time over columns, and
+of four rows at a time for a vector; where columns of weights lie closer than rows, eight of them
+are added up at a time. The rows that one block reads lie d rows apart, which for powers of two are
+few places in the cache: they are gathered into a panel first. Importing this imports Numba.
 """
 
 from __future__ import annotations
@@ -58,17 +58,23 @@ def _block_of_columns(rows, width):
 
 def _strip_of_columns(rows, width):
     """Make the function that computes that many rows of a block, over all columns."""
-    wide, narrow = _block_of_columns(rows, width), _block_of_columns(rows, 1)
+    wide, double, narrow = (_block_of_columns(rows, count) for count in (width, 2, 1))
 
     @njit(**INNER)
     def strip(D, o, o_step, S, s, s_step, W, w, wk, wl, c, count, conj):
         like, one = register(S), single(S)
         step = lanes_of(like)
-        wide_stop = count - count % (width * step)
-        stop = count - count % step
+        registers = count // step
+        rest = registers % width
+        if rest == 1 and registers > width:  # single registers are slow
+            rest += width
+        wide_stop, stop = (registers - rest) * step, registers * step
+        double_stop = stop - rest % 2 * step
         for t in range(0, wide_stop, width * step):
             wide(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
-        for t in range(wide_stop, stop, step):
+        for t in range(wide_stop, double_stop, 2 * step):
+            double(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
+        for t in range(double_stop, stop, step):
             narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
         for t in range(stop, count):
             narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, one)
@@ -76,7 +82,7 @@ def _strip_of_columns(rows, width):
     return strip
 
 
-_rows_of_columns = _strip_of_columns(_ROWS, 2)
+_rows_of_columns = _strip_of_columns(_ROWS, 3)
 _row_of_columns = _strip_of_columns(1, 4)
 
 
@@ -163,6 +169,39 @@ def _interleaved_blocks(D, o, d, S, s, s_step, W, w, wk, wl, b, c, first, stop, 
             _interleaved_row(D, row, d, S, s + j, s_step, W, at, wk, wl, c, conj, like)
 
 
+def _registers_added(count):
+    """Make the function that adds multiples of that many columns of interleaved blocks.
+
+    The entries of the argument lie side by side, a register for each column.
+    """
+
+    @njit(**INNER)
+    def add(D, o, o_step, S, s, W, w, wk, wl, b, is_first, conj, like):
+        x = load_row(S, s, like, count)
+        for k in range(b):
+            y = dot(weight_registers(W, w + k * wk, wl, conj, like, count), x)
+            at = o + k * o_step
+            store(D, at, y if is_first else y + load(D, at, like))
+
+    return add
+
+
+_some_registers_added, _register_added = _registers_added(_COLUMNS), _registers_added(1)
+
+
+@njit(**INNER)
+def _combination_of_registers(D, o, o_step, S, s, W, w, wk, wl, b, c, conj, like):
+    """Apply a register of interleaved blocks whose columns lie closer than their rows."""
+    head = c % _COLUMNS
+    step = lanes_of(like)
+    for l in range(head):
+        _register_added(D, o, o_step, S, s + l * step, W, w + l * wl, wk, wl, b, l == 0, conj, like)
+    for l in range(head, c, _COLUMNS):
+        _some_registers_added(
+            D, o, o_step, S, s + l * step, W, w + l * wl, wk, wl, b, l == 0, conj, like
+        )
+
+
 def _columns_added(count):
     """Make the function that adds multiples of that many columns to results, or begins them."""
 
@@ -242,6 +281,11 @@ def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
     wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
     if transposed:
         b, c, wk, wl = c, b, wl, wk
+    if d == 1 and wi == 0 and wk == 1 and not conj:  # one block for all: a matrix product
+        first, stop = a * part // parts, a * (part + 1) // parts
+        o, s = first * b, first * c
+        _block_columns(D, o, b, W, w, wl, S, s, c, 1, stop - first, c, b, False)
+        return
     if d > 1 and u == 1:
         if part == 0:
             general_columns(S, 0, 1, D, 0, 1, P, 0, W, stages, n, 1, transposed, conj)
@@ -261,5 +305,8 @@ def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
             if u < d:
                 _gather(P, 0, S, s, d, c, u)
                 source, s, step = P, 0, u
+            if step == lanes_of(like) and wk < wl:
+                _combination_of_registers(D, o, d, source, s, W, v, wk, wl, b, c, conj, like)
+                continue
             _interleaved_blocks(D, o, d, source, s, step, W, v, wk, wl, b, c, 0, whole, conj, like)
             _interleaved_blocks(D, o, d, source, s, step, W, v, wk, wl, b, c, whole, u, conj, one)

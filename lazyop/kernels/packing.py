@@ -79,9 +79,8 @@ class Packed:
 
     @cached_property
     def entries(self) -> int:
-        """Entries of all factors; weights are fewer where some are left out, or the same."""
-        a, b, c, d = self.stages[:, 2:6].T
-        return max(self.weights.size, int((a * b * c * d)[self.stages[:, 0] == 0].sum()))
+        """Entries of all factors; some are left out of the weights, or kept once."""
+        return int(self.stages[:, 2:6].prod(axis=1).sum())
 
     def tiling(self, columns: int) -> Tiling:
         """How a product with that many columns goes through the stages."""
@@ -90,6 +89,11 @@ class Packed:
         return choose_tiling(
             strides, self.longest, self.entries, weights.size, columns, weights.itemsize
         )
+
+
+#: Rows of weights that are multiples of this apart would share a few places of the cache, where the
+#: transpose reads one after another. They are kept so much further apart.
+_ALIASED_BYTES, _GAP_BYTES = 2048, 64
 
 
 class Layout(NamedTuple):
@@ -165,16 +169,31 @@ def _general(values: Values, *, copy: bool) -> _Stage:
     a, b, c, d = shape = values.shape
     if a > 1 and values.strides[0] == 0:
         values, a = values[:1], 0
+        if d == 1:  # its columns are what a matrix product takes for rows
+            return _Stage(
+                Kind.GENERAL, values.transpose(0, 2, 1, 3), shape, Layout(row=1, column=b)
+            )
     if d > 1 and values.strides[3] == 0:
         values, d = values[..., :1], 1
     register = REGISTER_BYTES // values.itemsize
     run = register if copy and d > register and d % register == 0 else d
     if run < d:
         values = values.reshape(*values.shape[:3], d // run, run).transpose(0, 3, 1, 2, 4)
-    inner = b * c * run if run < d else 0
+    row = c * run
+    if copy and row * values.itemsize % _ALIASED_BYTES == 0:
+        values, row = _with_gaps(values, run), row + _GAP_BYTES // values.itemsize
+    inner = b * row if run < d else 0
     return _Stage(
-        Kind.GENERAL, values, shape, Layout(b * c * d if a else 0, inner, run, c * run, run)
+        Kind.GENERAL, values, shape, Layout(b * row * (d // run) if a else 0, inner, run, row, run)
     )
+
+
+def _with_gaps(values: Values, run: int) -> Values:
+    """Leave room after each row of blocks."""
+    *outer, c, last = values.shape
+    wide = np.zeros((*outer, c * last + _GAP_BYTES // values.itemsize), values.dtype)
+    wide[..., : c * last] = values.reshape(*outer, c * last)
+    return wide
 
 
 def _stages_of_run(run: list[Values]) -> list[_Stage]:

@@ -58,9 +58,9 @@ _TILE, FEWEST_COLUMNS = 64, 4
 #: The fewest columns that a tile of a general chain has if there are more.
 _LEAST_TILE = 16
 
-#: Flops over several columns, and bytes of weights for a vector, that are worth a thread: about a
-#: millisecond. A thread that has slept takes its time to start.
-_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 16_000_000, 1 << 23
+#: Flops over several columns, and bytes of weights for a vector, that are worth a thread: a part of
+#: a millisecond. A thread that has slept takes its time to start.
+_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 8_000_000, 1 << 23
 
 
 @cache

@@ -36,6 +36,7 @@ CHAINS = {
     "mixed": lo.Chain([(1, 2, 2, 60), (2, 2, 2, 30), (4, 2, 2, 15), (8, 3, 3, 5), (24, 5, 7, 1)]),
     "thin in the middle": lo.Chain([(1, 3, 5, 24), (5, 2, 2, 12), (10, 2, 2, 6), (20, 6, 1, 1)]),
     "interleaved": lo.Chain([(1, 6, 5, 32), (5, 4, 7, 8), (35, 8, 6, 1)]),
+    "rows half a page apart": lo.Chain([(1, 5, 64, 8), (2, 16, 3, 16)]),
     "rank4": lo.Chain.dyadic(256, rank=4),
     "row": lo.Chain([(1, 1, 9, 1)]),
     "column": lo.Chain([(1, 9, 1, 1)]),
@@ -134,6 +135,26 @@ def test_stages_in_several_threads(name, dtype, monkeypatch):
         X = random(dtype, A.shape[1], columns)
         agree(A @ X, reference(A, X), dtype)
     assert F._compiled.kernel.packed.tiling(1).threads == 3
+    plan.choose_tiling.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_block_for_all(threads, dtype, monkeypatch):
+    """Equal blocks of a factor are kept once; where none interleaves, they act as a matrix."""
+    monkeypatch.setattr(plan, "_threads", lambda parts: threads)
+    plan.choose_tiling.cache_clear()
+    shapes = {
+        (1, 14, 9, 1): (1, 14, 9, 5),
+        (1, 9, 13, 1): (5, 9, 13, 1),
+        (1, 13, 2, 1): (5, 13, 2, 1),
+    }
+    equal = [np.broadcast_to(random(dtype, *one), shape) for one, shape in shapes.items()]
+    F = lo.Butterfly(equal)
+    for A, columns in product((F, F.H, F.T, F.conj()), (1, 3, 33)):
+        X = random(dtype, A.shape[1], columns)
+        agree(A @ X, reference(A, X), dtype)
+    assert F._compiled.kernel.packed.weights.size < sum(v.size for v in equal)
     plan.choose_tiling.cache_clear()
 
 
