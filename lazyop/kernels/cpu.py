@@ -12,7 +12,7 @@ from numba import njit
 
 from lazyop.kernels.general import general_columns as _general_columns
 from lazyop.kernels.general import general_vector as _general_vector
-from lazyop.kernels.jit import INNER, compiled
+from lazyop.kernels.jit import INNER, MERGED, compiled
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.thin_columns import high_columns as _high_columns
 from lazyop.kernels.thin_columns import low_columns as _low_columns
@@ -30,13 +30,13 @@ def _rows_of(stages, k):
     return stages[k, 2] * stages[k, 3] * stages[k, 5]
 
 
-@njit(**INNER)
+@njit(**MERGED)
 def _pairs_columns(S, s, s_ld, D, o, o_ld, W, stages, k, width, transposed, conj):
     kind, w, d, rows = stages[k, 0], stages[k, 1], stages[k, 5], _rows_of(stages, k)
     stage_columns(kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, rows, 1, 1, width, transposed, conj)
 
 
-@njit(**INNER)
+@njit(**MERGED)
 def _pairs_vector(S, D, W, stages, k, transposed, conj):
     kind, w, d, rows = stages[k, 0], stages[k, 1], stages[k, 5], _rows_of(stages, k)
     stage_vector(kind, S, D, 0, W, w, d, rows, d, d, transposed, conj)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from lazyop.kernels.jit import INNER
+from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.lanes import (
     dot,
     lanes_of,
@@ -111,7 +111,7 @@ def _gather(P, p, S, s, s_step, rows, count):
             store(P, p + l * count + t, load(S, s + l * s_step + t, one))
 
 
-@njit(**INNER)
+@njit(**MERGED)
 def general_columns(S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, transposed, conj):
     """Apply the factor of stage n to `count` columns, from rows `s_ld` apart to rows `o_ld`.
 
@@ -272,6 +272,23 @@ def _block_of_rows(D, o, S, s, W, w, wk, b, c, conj):
 
 
 @njit(**INNER)
+def _matrix_products(S, D, W, w, a, b, c, d, wi, wk, wl, part, parts, conj):
+    """Apply blocks that are the same for all i, or for all j: the argument is seen as a matrix."""
+    if d == 1:  # one block, with contiguous columns, from the right
+        first, stop = a * part // parts, a * (part + 1) // parts
+        runs, o, o_step, rows, count = 1, first * b, b, stop - first, b
+        M, m, m_step, V, v, vk, vl = W, w, wl, S, first * c, c, 1
+    else:
+        runs, o, o_step, rows, count = a if part == 0 else 0, 0, d, b, d
+        M, m, m_step, V, v, vk, vl = S, 0, d, W, w, wk, wl
+    for i in range(runs):
+        _block_columns(
+            D, o + i * b * d, o_step, M, m + i * c * d, m_step, V, v + i * wi, vk, vl,
+            rows, c, count, conj,
+        )  # fmt: skip
+
+
+@njit(**MERGED)
 def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
     """Apply one of several parts of the factor of stage n to a vector.
 
@@ -281,14 +298,8 @@ def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
     wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
     if transposed:
         b, c, wk, wl = c, b, wl, wk
-    if d == 1 and wi == 0 and wk == 1 and not conj:  # one block for all: a matrix product
-        first, stop = a * part // parts, a * (part + 1) // parts
-        o, s = first * b, first * c
-        _block_columns(D, o, b, W, w, wl, S, s, c, 1, stop - first, c, b, False)
-        return
-    if d > 1 and u == 1:
-        if part == 0:
-            general_columns(S, 0, 1, D, 0, 1, P, 0, W, stages, n, 1, transposed, conj)
+    if u == 1 and (d > 1 or (wi == 0 and wk == 1 and not conj)):
+        _matrix_products(S, D, W, w, a, b, c, d, wi, wk, wl, part, parts, conj)
         return
     like, one = register(S), single(S)
     whole = u - u % lanes_of(like)

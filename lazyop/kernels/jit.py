@@ -23,6 +23,11 @@ INNER: dict[str, Any] = {
 }
 
 
+#: For those of them that hold much and are called from one place: Numba compiles what it compiles
+#: into others by itself as well, with all that is compiled into that in turn.
+MERGED: dict[str, Any] = {**INNER, "forceinline": False, "inline": "always"}
+
+
 def compiled(function: Any) -> Any:
     """Compile with the code cached on disk, or without where there is no place for a cache."""
     try:

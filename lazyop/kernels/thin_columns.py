@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from lazyop.kernels.jit import INNER
+from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import pair, quad, unit_quad
@@ -110,7 +110,7 @@ def _stage_of_kind(
                 )  # fmt: skip
 
 
-@njit(**INNER)
+@njit(**MERGED)
 def stage_columns(
     kind, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span, unit, width, columns,
     transposed, conj,

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lazyop.kernels.jit import INNER
+from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import pair, quad, unit_quad
 from lazyop.kernels.streams import fetch, put
@@ -122,7 +122,7 @@ def _stage_of_kind(kind, rows, count, S, D, at, W, w, d, blocks, unit, width, tr
                 _blocks_vector(kind, S, o, D, o, d, W, v, d, width, transposed, conj)
 
 
-@njit(**INNER)
+@njit(**MERGED)
 def stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, conj):
     """Run a stage over a vector; `at` is where both the entries and the results begin."""
     if kind == _PAIR:
