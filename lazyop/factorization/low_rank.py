@@ -12,8 +12,14 @@ of what the best one holds (the trace inequality of von Neumann, and second-orde
 subspace stands if the sum of that over the stack is below :math:`\epsilon^{2/3}` of what the best
 subspaces leave out, or of the order of rounding anyway. That fails where blocks are nearly of rank
 below `r`, and the rest of them is tiny: there the squares hide singular values below
-:math:`\epsilon^{1/2} \sigma_1`, and the decomposition of the blocks themselves is taken. For
-`r = 1` it never fails: either the gap is above :math:`\lambda_1 / 2`, or what is left out is.
+:math:`\epsilon^{1/2} \sigma_1`. For `r = 1` it never fails: either the gap is above
+:math:`\lambda_1 / 2`, or what is left out is.
+
+Where it fails, the space of more eigenvectors, multiplied by :math:`B B^H` once more, mostly holds
+all of a block that matters. With :math:`Q` an orthonormal basis of it, the best approximation of
+:math:`Q Q^H B` misses at most :math:`\|B - Q Q^H B\|^2` of what the best one of :math:`B` holds, as
+the singular values of :math:`Q^H B` are no larger than those of :math:`B`. It is measured, and
+stands under the same condition. Else the decomposition of the blocks themselves is taken.
 """
 
 from __future__ import annotations
@@ -21,12 +27,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from lazyop.factorization.residual import energy
 from lazyop.namespaces import Array, conj, device_of, is_complex, namespace_of
 
 __all__ = ["Subspaces", "leading_subspaces", "singular_energies", "tail_norm"]
 
 #: Rounding errors of a Gram matrix, in units of its trace, are below this many epsilons.
 _GRAM_ROUNDING = 4.0
+#: Dimensions of the wider space: twice the rank and so many more.
+_SPARE = 8
 
 
 class Subspaces(NamedTuple):
@@ -55,10 +64,15 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
     rows, columns = blocks.shape[-2:]
     if columns < rows:
         return _from_row_space(blocks, rank)
-    found = _plane(blocks) if (rows, rank) == (2, 1) else _from_gram(blocks, rank)
+    if (rows, rank) == (2, 1):
+        return _plane(blocks)
+    xp = namespace_of(blocks)
+    values, vectors = xp.linalg.eigh(_gram(blocks))
+    found = _from_gram(values, vectors, rank)
+    if found is None:
+        found = _from_wider_space(blocks, vectors, rank)
     if found is not None:
         return found
-    xp = namespace_of(blocks)
     U, s = _left_svd(blocks)
     return Subspaces(U[..., :, :rank], float(xp.linalg.vector_norm(s[..., rank:])))
 
@@ -133,10 +147,9 @@ def _plane(blocks: Array) -> Subspaces:
     return Subspaces(basis[..., None], math.sqrt(energy))
 
 
-def _from_gram(blocks: Array, rank: int) -> Subspaces | None:
+def _from_gram(values: Array, vectors: Array, rank: int) -> Subspaces | None:
     """Bases from Gram matrices of wide blocks, or None where they would not be good enough."""
-    xp = namespace_of(blocks)
-    values, vectors = xp.linalg.eigh(_gram(blocks))
+    xp = namespace_of(values)
     values = xp.where(values > 0, values, xp.zeros_like(values))
     residual = _total(values[..., :-rank])
     if rank > 1 and not _good_enough(values, rank, residual):
@@ -159,9 +172,31 @@ def _good_enough(values: Array, rank: int, residual: float) -> bool:
     return missed <= _negligible(values) * residual + (8 * eps) ** 2 * _total(trace)
 
 
-def _gram(blocks: Array) -> Array:
+def _from_wider_space(blocks: Array, vectors: Array, rank: int) -> Subspaces | None:
+    """Bases within a space of more eigenvectors; None where it is too wide or misses too much."""
     xp = namespace_of(blocks)
-    return xp.matmul(blocks, xp.matrix_transpose(conj(blocks)))
+    width = 2 * rank + _SPARE
+    if 2 * width > blocks.shape[-2]:
+        return None
+    # From large to small, as the QR decomposition then keeps the small columns apart.
+    start = xp.flip(vectors[..., :, -width:], axis=-1)
+    rows = xp.linalg.qr(xp.matmul(_adjoint(blocks), start))[0]
+    Q = xp.linalg.qr(xp.matmul(blocks, rows))[0]
+    inside = xp.matmul(_adjoint(Q), blocks)
+    outside = energy(blocks - xp.matmul(Q, inside))
+    U, s = _left_svd(inside)
+    tail, eps = _total(s[..., rank:] ** 2), _epsilon(s)
+    if outside > _negligible(s) * tail + (8 * eps) ** 2 * _total(s**2):
+        return None
+    return Subspaces(xp.matmul(Q, U[..., :, :rank]), math.sqrt(outside + tail))
+
+
+def _gram(blocks: Array) -> Array:
+    return namespace_of(blocks).matmul(blocks, _adjoint(blocks))
+
+
+def _adjoint(blocks: Array) -> Array:
+    return namespace_of(blocks).matrix_transpose(conj(blocks))
 
 
 def _left_svd(blocks: Array) -> tuple[Array, Array]:

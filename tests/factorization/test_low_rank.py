@@ -105,6 +105,32 @@ def test_small_singular_values_that_squares_would_hide(shape, s, dtype):
     assert residual == pytest.approx(left_out, rel=1e-9, abs=1e-14) or left_out > 1e-7
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "float32"])
+@pytest.mark.parametrize(
+    ("rest", "decomposed"),
+    [
+        (0.9 ** np.arange(45.0), []),  # Gram matrices are enough
+        (0.1 ** np.arange(1.0, 46.0), [24]),  # 24 dimensions hold all
+        (np.zeros(45), [24]),
+        (np.full(45, 1e-3), [24, 48]),  # they do not, in units of the root of rounding
+    ],
+)
+def test_a_wider_space_is_taken_where_it_holds_enough(dtype, rest, decomposed, monkeypatch):
+    sizes, svd, eps = [], np.linalg.svd, float(np.finfo(dtype).eps)
+    s = np.append(np.ones(3), rest * (eps**0.5 if decomposed == [24, 48] else 1))
+    blocks = with_singular_values((2, 48, 60), s, dtype)
+    monkeypatch.setattr(
+        np.linalg, "svd", lambda x, **more: sizes.append(min(x.shape[-2:])) or svd(x, **more)
+    )
+    basis, residual = leading_subspaces(blocks, 8)
+    assert sizes == decomposed
+    left_out, slack = np.linalg.norm(s[8:]) * np.sqrt(2), 200 * eps
+    assert np.allclose(np.conj(basis).mT @ basis, np.eye(8), atol=slack)
+    error = np.linalg.norm(blocks - projected(blocks, basis))
+    assert error <= left_out * (1 + eps ** (2 / 3)) + slack
+    assert residual == pytest.approx(left_out, rel=1e-5 if dtype == "float32" else 1e-9, abs=slack)
+
+
 def test_decompositions_of_blocks_are_rare(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a decomposition of the blocks")
