@@ -19,7 +19,8 @@ Where it fails, the space of more eigenvectors, multiplied by :math:`B B^H` once
 all of a block that matters. With :math:`Q` an orthonormal basis of it, the best approximation of
 :math:`Q Q^H B` misses at most :math:`\|B - Q Q^H B\|^2` of what the best one of :math:`B` holds, as
 the singular values of :math:`Q^H B` are no larger than those of :math:`B`. It is measured, and
-stands under the same condition. Else the decomposition of the blocks themselves is taken.
+stands under the same condition. Else the decomposition of the blocks themselves is taken. In large
+blocks a space that starts from some of their rows is tried before anything else.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ __all__ = ["Subspaces", "leading_subspaces", "singular_energies", "tail_norm"]
 _GRAM_ROUNDING = 4.0
 #: Dimensions of the wider space: twice the rank and so many more.
 _SPARE = 8
+#: Blocks with so many rows are large; spaces with so small a part of their dimensions are tried.
+_LARGE, _PART = 512, 8
 
 
 class Subspaces(NamedTuple):
@@ -66,11 +69,16 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
         return _from_row_space(blocks, rank)
     if (rows, rank) == (2, 1):
         return _plane(blocks)
-    xp = namespace_of(blocks)
+    xp, width = namespace_of(blocks), 2 * rank + _SPARE
+    found = _from_space(blocks, _some_rows(blocks, width), rank) if _fits(blocks, width) else None
+    if found is not None:
+        return found
     values, vectors = xp.linalg.eigh(_gram(blocks))
     found = _from_gram(values, vectors, rank)
-    if found is None:
-        found = _from_wider_space(blocks, vectors, rank)
+    if found is None and 2 * width <= rows:
+        # From large to small, as the QR decomposition then keeps the small columns apart.
+        start = xp.flip(vectors[..., :, -width:], axis=-1)
+        found = _from_space(blocks, xp.matmul(_adjoint(blocks), start), rank)
     if found is not None:
         return found
     U, s = _left_svd(blocks)
@@ -95,10 +103,10 @@ def singular_energies(blocks: Array, accurate: bool) -> Array:
     Unless they are to be accurate, they come from Gram matrices, and are off by rounding in
     proportion to the energy of the stack.
     """
-    xp = namespace_of(blocks)
-    if accurate:
+    xp, energies = namespace_of(blocks), _few_energies(_wide(blocks))
+    if energies is None and accurate:
         energies = xp.linalg.svdvals(_tall(blocks)) ** 2
-    else:
+    elif energies is None:
         values = xp.flip(xp.linalg.eigvalsh(_gram(_wide(blocks))), axis=-1)
         energies = xp.where(values > 0, values, xp.zeros_like(values))
     return xp.sum(xp.reshape(energies, (-1, energies.shape[-1])), axis=0)
@@ -172,23 +180,51 @@ def _good_enough(values: Array, rank: int, residual: float) -> bool:
     return missed <= _negligible(values) * residual + (8 * eps) ** 2 * _total(trace)
 
 
-def _from_wider_space(blocks: Array, vectors: Array, rank: int) -> Subspaces | None:
-    """Bases within a space of more eigenvectors; None where it is too wide or misses too much."""
+def _from_space(blocks: Array, rows: Array, rank: int) -> Subspaces | None:
+    """Bases within the space that blocks make of some rows; None where that misses too much."""
     xp = namespace_of(blocks)
-    width = 2 * rank + _SPARE
-    if 2 * width > blocks.shape[-2]:
-        return None
-    # From large to small, as the QR decomposition then keeps the small columns apart.
-    start = xp.flip(vectors[..., :, -width:], axis=-1)
-    rows = xp.linalg.qr(xp.matmul(_adjoint(blocks), start))[0]
-    Q = xp.linalg.qr(xp.matmul(blocks, rows))[0]
-    inside = xp.matmul(_adjoint(Q), blocks)
-    outside = energy(blocks - xp.matmul(Q, inside))
-    U, s = _left_svd(inside)
+    Q, U, s, outside = _compressed(blocks, rows)
     tail, eps = _total(s[..., rank:] ** 2), _epsilon(s)
     if outside > _negligible(s) * tail + (8 * eps) ** 2 * _total(s**2):
         return None
     return Subspaces(xp.matmul(Q, U[..., :, :rank]), math.sqrt(outside + tail))
+
+
+def _compressed(blocks: Array, rows: Array) -> tuple[Array, Array, Array, float]:
+    """An orthonormal `Q`, what is left of a decomposition of `Q^H B`, and the energy outside `Q`.
+
+    The columns of `rows` span about the space of the rows of each block.
+    """
+    xp = namespace_of(blocks)
+    Q = xp.linalg.qr(xp.matmul(blocks, xp.linalg.qr(rows)[0]))[0]
+    inside = xp.matmul(_adjoint(Q), blocks)
+    return Q, *_left_svd(inside), energy(blocks - xp.matmul(Q, inside))
+
+
+def _some_rows(blocks: Array, width: int) -> Array:
+    """Columns that span about the rows of wide blocks: what these make of some of the rows."""
+    xp = namespace_of(blocks)
+    some = blocks[..., :: blocks.shape[-2] // width, :][..., :width, :]
+    images = xp.matmul(blocks, xp.linalg.qr(_adjoint(some))[0])
+    return xp.matmul(_adjoint(blocks), xp.linalg.qr(images)[0])
+
+
+def _fits(blocks: Array, width: int) -> bool:
+    rows = int(blocks.shape[-2])
+    return rows >= _LARGE and _PART * width <= rows
+
+
+def _few_energies(blocks: Array) -> Array | None:
+    """Squared singular values of large blocks of low rank but for rounding, else None."""
+    width = blocks.shape[-2] // _PART
+    if not _fits(blocks, width):
+        return None
+    xp = namespace_of(blocks)
+    _, _, s, outside = _compressed(blocks, _some_rows(blocks, width))
+    if outside > (64 * _epsilon(s)) ** 2 * _total(s**2):
+        return None
+    rest = xp.zeros((*s.shape[:-1], blocks.shape[-2] - width), dtype=s.dtype, device=device_of(s))
+    return xp.concat([s**2, rest], axis=-1)
 
 
 def _gram(blocks: Array) -> Array:

@@ -28,6 +28,8 @@ __all__ = ["within_parameters", "within_tolerance"]
 _GRAM_REACH = 256
 #: Of the whole matrix, one row or column in so many is looked at first; a power of two.
 _SAMPLED = 4
+#: Tails are off by less than this part of a squared error, whether they come from squares or not.
+_ROUNDING = 1e-2
 #: How many larger budgets are tried once the sum of the tails is within the tolerance, and how many
 #: smaller ones where the error is not, by rounding or in an order without that bound.
 _LARGER, _SMALLER = 5, 4
@@ -131,6 +133,8 @@ class _Search:
         why = f"one dense factor, as nothing smaller was found within tol={tol:g}"
         self.best = self._factorized(dense, why)
         self.verdicts = {dense.chain: True}
+        # No product of a chain comes closer than what one of its cuts leaves out.
+        self._hopeless = (tol * target.size) ** 2 * (1 + _ROUNDING)
 
     def tries(self) -> Iterator[bool]:
         """Whether one chain after the other meets the tolerance, until none is left to try."""
@@ -177,6 +181,8 @@ class _Search:
     def _meets(self, allocation: Allocation) -> bool:
         """Whether the tolerance is met; the smallest factorization that does is kept."""
         chain = allocation.chain
+        if chain not in self.verdicts and allocation.largest_tail > self._hopeless:
+            self.verdicts[chain] = False
         if chain not in self.verdicts:
             found = self._factorized(allocation, f"chosen for tol={self.tol:g}")
             self.verdicts[chain] = found.relative_error <= self.tol

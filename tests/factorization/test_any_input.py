@@ -1,4 +1,4 @@
-"""Every way to factorize meets every kind of matrix: it converts, reports honestly, or says why not."""
+"""Every way to factorize meets every kind of matrix: it converts, reports, or says why not."""
 
 import numpy as np
 import pytest

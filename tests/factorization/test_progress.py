@@ -16,7 +16,7 @@ CALLS = {
     "order": (lambda A, **more: factorize(A, CHAIN, order="balanced", **more), ["splits"]),
     "bounds": (lambda A, **more: factorize(A, CHAIN, **more).lower_bound, ["splits", "bounds"]),
     "terms": (lambda A, **more: factorize(A, CHAIN, terms=3, **more), ["further terms", "bounds"]),
-    "tol": (lambda A, **more: factorize(A, tol=0.5, **more), ["spectra", "chains"]),
+    "tol": (lambda A, **more: factorize(A, tol=0.8, **more), ["spectra", "chains"]),
     "limit": (lambda A, **more: factorize(A, max_parameters=99, **more), ["spectra", "splits"]),
     "kron": (
         lambda A, **more: nearest_kron.nearest_kron(A, [(4, 4), (4, 4)], **more),
@@ -59,7 +59,7 @@ def test_without_tqdm_the_error_says_what_to_install(name, monkeypatch):
         ("chain", given_chain, "residual_norm", 1),
         ("terms", residual_sum, "norm", 3),
         ("tol", search, "tails_at", 2),
-        ("tol", search, "factorize_on", 3),
+        ("tol", search, "factorize_on", 2),
         ("limit", search, "factorize_on", 1),
         ("kron", nearest_kron, "leading_subspaces", 1),
         ("three", nearest_kron, "norm", 3),
