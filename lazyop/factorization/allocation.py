@@ -58,6 +58,12 @@ class Allocation:
         return float(sum(cut.tails[rank - 1] for cut, rank in chosen))
 
     @property
+    def largest_tail(self) -> float:
+        """The most that one of the cuts leaves out."""
+        chosen = zip(self.cuts, self.ranks, strict=True)
+        return max((float(cut.tails[rank - 1]) for cut, rank in chosen), default=0.0)
+
+    @property
     def chain(self) -> Chain:
         """The chain, redundant neighbours merged."""
         places = [(1, 1), *((cut.rows, cut.columns) for cut in self.cuts), self.shape]

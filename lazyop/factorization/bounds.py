@@ -43,15 +43,24 @@ class Bounds:
         Whether the other factors were orthonormal at each step.
     size : float
         The norm of the matrix, or 1 if that is zero.
+    progress : bool
+        Whether to show a progress bar while they are computed, by tqdm.
     """
 
-    __slots__ = ("_chain", "_found", "_matrix", "_order", "_orthonormalize", "_size")
+    __slots__ = ("_chain", "_found", "_matrix", "_order", "_orthonormalize", "_progress", "_size")
 
     def __init__(
-        self, matrix: Array, chain: Chain, order: Sequence[int], orthonormalize: bool, size: float
+        self,
+        matrix: Array,
+        chain: Chain,
+        order: Sequence[int],
+        orthonormalize: bool,
+        size: float,
+        progress: bool = False,
     ) -> None:
         self._matrix, self._chain, self._size = matrix, chain, size
         self._order, self._orthonormalize = tuple(order), orthonormalize
+        self._progress = progress
         self._found: Distances | None = None
 
     @property
@@ -72,7 +81,7 @@ class Bounds:
 
     def _distances(self) -> Distances:
         if self._found is None:
-            self._found = distances(self._matrix, self._chain)
+            self._found = distances(self._matrix, self._chain, self._progress)
             self._matrix = None
         return self._found
 

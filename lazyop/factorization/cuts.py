@@ -20,7 +20,7 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.low_rank import singular_energies
 from lazyop.namespaces import Array, namespace_of, to_numpy
 
-__all__ = ["Cut", "cut_places", "tails_at"]
+__all__ = ["Cut", "cut_places", "tails_at", "whole_cut"]
 
 #: Matrices larger than this on both sides are not tried as a product of two of low rank, which
 #: takes the singular values of the whole.
@@ -29,11 +29,12 @@ _LARGEST_WHOLE = 2048
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut `(B, C)`, and for each rank from 1 up the energy that it leaves out."""
+    """A cut `(B, C)`, and for each rank from 1 up the energy that it leaves out, or no less."""
 
     rows: int
     columns: int
     tails: npt.NDArray[Any]
+    exact: bool = True
 
     def before(self, other: Cut) -> bool:
         """Whether a chain can have this cut and the other one right of it."""
@@ -44,18 +45,40 @@ class Cut:
 def cut_places(m: int, n: int) -> list[tuple[int, int]]:
     """Cuts `(B, C)` worth a look, in an order from left to right.
 
-    Those that keep `B` and `C` in proportion, that is `log B / log m` next to `log C / log n`, and
-    `(m, 1)`, which makes two factors of the whole. The blocks of each have at least two rows and
-    columns; others can be represented exactly with no fewer numbers than without the cut.
+    Those that keep `B` and `C` in proportion, that is `log B / log m` next to `log C / log n`. The
+    blocks of each have at least two rows and columns; others can be represented exactly with no
+    fewer numbers than without the cut.
     """
     rows, columns = _divisors(m), _divisors(n)
     places = {(B, C) for B in rows for C in _nearest(columns, _level(B, m))}
     places |= {(B, C) for C in columns for B in _nearest(rows, _level(C, n))}
-    if min(m, n) <= _LARGEST_WHOLE:
-        places.add((m, 1))
     return sorted(
         ((B, C) for B, C in places if min(B, n // C) > 1), key=lambda place: math.prod(place)
     )
+
+
+def whole_cut(matrix: Array, accurate: bool, step: int) -> list[Cut]:
+    """The cut `(m, 1)`, which makes two factors of the whole; none where that is no use.
+
+    It takes the singular values of the whole matrix. Those of every other row, or column, are no
+    larger and leave out less: they show for less work that the rank of the whole is too high.
+
+    Parameters
+    ----------
+    matrix : array, shape (m, n)
+    accurate : bool
+        As in `tails_at`.
+    step : int
+        One row or column in so many counts, of the shorter side.
+    """
+    m, n = matrix.shape
+    if not 1 < min(m, n) <= _LARGEST_WHOLE:
+        return []
+    sample = matrix[::step, :] if m <= n else matrix[:, ::step]
+    tails = np.zeros(min(m, n))
+    found = tails_at(sample, sample.shape[0], 1, accurate)
+    tails[: found.size] = found
+    return [Cut(m, 1, tails, exact=step == 1)]
 
 
 def tails_at(matrix: Array, B: int, C: int, accurate: bool) -> npt.NDArray[Any]:

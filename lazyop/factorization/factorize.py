@@ -102,7 +102,8 @@ def factorize(
         of a generic product of square dyadic factors, also under some noise. It promises nothing
         for others, and searches in NumPy, where a copy of `A` goes.
     progress : bool
-        Whether to show a progress bar of the search, by tqdm.
+        Whether to show progress bars, by tqdm: of the steps, of a search, and of the bounds when
+        these are read.
 
     Returns
     -------
@@ -173,19 +174,19 @@ def factorize(
         if count > 1:
             raise ValueError("a sum of several terms needs a chain")
         target = _target(matrix, None, permutation, progress)
-        return _searched(target, tol, max_parameters, order, orthonormalize)
+        return _searched(target, tol, max_parameters, order, orthonormalize, progress)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     partition = chain._partition()
     splits, merged = _merged_order(order, partition), chain.merge(partition)
     target = _target(matrix, merged, permutation, progress)
     if count == 1:
-        return factorize_on(merged, target, splits, orthonormalize)
+        return factorize_on(merged, target, splits, orthonormalize, progress=progress)
 
     def fit(left: Array) -> Factorization:
         return factorize_on(merged, prepared(left, None), splits, orthonormalize)
 
-    found = residual_sum(target.entries, merged, count, fit)
+    found = residual_sum(target.entries, merged, count, fit, progress)
     held: Any = found.operator
     products = [[factor.values for factor in term.factors] for term in held.operands]
     return replace(found, operator=target.operator(*products), permutation=target.permutation)
@@ -203,14 +204,15 @@ def _searched(
     max_parameters: int | None,
     order: str | Iterable[int],
     orthonormalize: bool,
+    progress: bool,
 ) -> Factorization:
     if not isinstance(order, str):
         raise ValueError("an order of splits needs a chain; without one, name the order")
     split_order(order, 1)
     if tol is not None:
-        return within_tolerance(target, _tolerance(tol), order, orthonormalize)
+        return within_tolerance(target, _tolerance(tol), order, orthonormalize, progress)
     limit = positive_int(max_parameters, "max_parameters")
-    return within_parameters(target, limit, order, orthonormalize)
+    return within_parameters(target, limit, order, orthonormalize, progress)
 
 
 def _tolerance(tol: Any) -> float:

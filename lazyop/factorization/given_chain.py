@@ -122,9 +122,10 @@ def factorize_on(
     splits: tuple[int, ...],
     orthonormalize: bool = True,
     choice: str | None = None,
+    progress: bool = False,
 ) -> Factorization:
     """Factorize with a chain without redundant neighbours, of the shape of the target."""
-    steps = hierarchical_factors(target.entries, chain, splits, orthonormalize)
+    steps = hierarchical_factors(target.entries, chain, splits, orthonormalize, progress)
     orthogonal = steps_are_orthogonal(splits, orthonormalize)
     size = target.size or 1.0
     return Factorization(
@@ -132,7 +133,7 @@ def factorize_on(
         chain=chain,
         relative_error=_residual(target, steps, chain, orthogonal) / size,
         permutation=target.permutation,
-        _bounds=Bounds(target.entries, chain, splits, orthonormalize, size),
+        _bounds=Bounds(target.entries, chain, splits, orthonormalize, size, progress),
         _choice=choice,
     )
 

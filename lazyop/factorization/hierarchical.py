@@ -18,6 +18,7 @@ from lazyop.butterfly.blocks import Junction, values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.low_rank import leading_subspaces, tail_norm
+from lazyop.factorization.progress import tracked
 from lazyop.factorization.residual import energy_outside
 from lazyop.namespaces import Array, conj, namespace_of
 
@@ -96,12 +97,13 @@ class Distances(NamedTuple):
         return max(self.total, default=self.outside)
 
 
-def distances(A: Array, chain: Chain) -> Distances:
+def distances(A: Array, chain: Chain, progress: bool = False) -> Distances:
     """Distances from a dense matrix to the two-factor sets at every split of a chain."""
     pattern = reduce(matmul, chain)
     values = values_from_dense(A, pattern)
     outside = math.sqrt(energy_outside(A, pattern))
-    return Distances(outside, tuple(_split_error(values, j) for j in _junctions(chain)))
+    junctions = tracked(list(_junctions(chain)), progress, "bounds")
+    return Distances(outside, tuple(_split_error(values, j) for j in junctions))
 
 
 def split_errors(A: Array, chain: Chain) -> tuple[float, ...]:
@@ -174,7 +176,11 @@ class Steps(NamedTuple):
 
 
 def hierarchical_factors(
-    A: Array, chain: Chain, order: Sequence[int], orthonormalize: bool = True
+    A: Array,
+    chain: Chain,
+    order: Sequence[int],
+    orthonormalize: bool = True,
+    progress: bool = False,
 ) -> Steps:
     r"""Factors of a chain whose product approximates a dense matrix.
 
@@ -189,6 +195,8 @@ def hierarchical_factors(
     orthonormalize : bool
         Whether each step sees the other factors in the gauge in which its block errors are
         errors of the whole product.
+    progress : bool
+        Whether to show a progress bar, by tqdm.
 
     Returns
     -------
@@ -197,7 +205,8 @@ def hierarchical_factors(
         of the product, off its support aside, if `steps_are_orthogonal`.
     """
     train, residuals = _Train(values_from_dense(A, reduce(matmul, chain)), chain), []
-    for split, following in pairwise([*order, len(chain)]):
+    steps = list(pairwise([*order, len(chain)]))
+    for split, following in tracked(steps, progress, "splits"):
         if orthonormalize:
             train.centre_on(split)
         weight_left = orthonormalize and following < split

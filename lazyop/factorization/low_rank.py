@@ -12,8 +12,15 @@ of what the best one holds (the trace inequality of von Neumann, and second-orde
 subspace stands if the sum of that over the stack is below :math:`\epsilon^{2/3}` of what the best
 subspaces leave out, or of the order of rounding anyway. That fails where blocks are nearly of rank
 below `r`, and the rest of them is tiny: there the squares hide singular values below
-:math:`\epsilon^{1/2} \sigma_1`, and the decomposition of the blocks themselves is taken. For
-`r = 1` it never fails: either the gap is above :math:`\lambda_1 / 2`, or what is left out is.
+:math:`\epsilon^{1/2} \sigma_1`. For `r = 1` it never fails: either the gap is above
+:math:`\lambda_1 / 2`, or what is left out is.
+
+Where it fails, the space of more eigenvectors, multiplied by :math:`B B^H` once more, mostly holds
+all of a block that matters. With :math:`Q` an orthonormal basis of it, the best approximation of
+:math:`Q Q^H B` misses at most :math:`\|B - Q Q^H B\|^2` of what the best one of :math:`B` holds, as
+the singular values of :math:`Q^H B` are no larger than those of :math:`B`. It is measured, and
+stands under the same condition. Else the decomposition of the blocks themselves is taken. In large
+blocks a space that starts from some of their rows is tried before anything else.
 """
 
 from __future__ import annotations
@@ -21,12 +28,17 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from lazyop.factorization.residual import energy
 from lazyop.namespaces import Array, conj, device_of, is_complex, namespace_of
 
 __all__ = ["Subspaces", "leading_subspaces", "singular_energies", "tail_norm"]
 
 #: Rounding errors of a Gram matrix, in units of its trace, are below this many epsilons.
 _GRAM_ROUNDING = 4.0
+#: Dimensions of the wider space: twice the rank and so many more.
+_SPARE = 8
+#: Blocks with so many rows are large; spaces with so small a part of their dimensions are tried.
+_LARGE, _PART = 512, 8
 
 
 class Subspaces(NamedTuple):
@@ -55,10 +67,20 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
     rows, columns = blocks.shape[-2:]
     if columns < rows:
         return _from_row_space(blocks, rank)
-    found = _plane(blocks) if (rows, rank) == (2, 1) else _from_gram(blocks, rank)
+    if (rows, rank) == (2, 1):
+        return _plane(blocks)
+    xp, width = namespace_of(blocks), 2 * rank + _SPARE
+    found = _from_space(blocks, _some_rows(blocks, width), rank) if _fits(blocks, width) else None
     if found is not None:
         return found
-    xp = namespace_of(blocks)
+    values, vectors = xp.linalg.eigh(_gram(blocks))
+    found = _from_gram(values, vectors, rank)
+    if found is None and 2 * width <= rows:
+        # From large to small, as the QR decomposition then keeps the small columns apart.
+        start = xp.flip(vectors[..., :, -width:], axis=-1)
+        found = _from_space(blocks, xp.matmul(_adjoint(blocks), start), rank)
+    if found is not None:
+        return found
     U, s = _left_svd(blocks)
     return Subspaces(U[..., :, :rank], float(xp.linalg.vector_norm(s[..., rank:])))
 
@@ -81,10 +103,10 @@ def singular_energies(blocks: Array, accurate: bool) -> Array:
     Unless they are to be accurate, they come from Gram matrices, and are off by rounding in
     proportion to the energy of the stack.
     """
-    xp = namespace_of(blocks)
-    if accurate:
+    xp, energies = namespace_of(blocks), _few_energies(_wide(blocks))
+    if energies is None and accurate:
         energies = xp.linalg.svdvals(_tall(blocks)) ** 2
-    else:
+    elif energies is None:
         values = xp.flip(xp.linalg.eigvalsh(_gram(_wide(blocks))), axis=-1)
         energies = xp.where(values > 0, values, xp.zeros_like(values))
     return xp.sum(xp.reshape(energies, (-1, energies.shape[-1])), axis=0)
@@ -133,10 +155,9 @@ def _plane(blocks: Array) -> Subspaces:
     return Subspaces(basis[..., None], math.sqrt(energy))
 
 
-def _from_gram(blocks: Array, rank: int) -> Subspaces | None:
+def _from_gram(values: Array, vectors: Array, rank: int) -> Subspaces | None:
     """Bases from Gram matrices of wide blocks, or None where they would not be good enough."""
-    xp = namespace_of(blocks)
-    values, vectors = xp.linalg.eigh(_gram(blocks))
+    xp = namespace_of(values)
     values = xp.where(values > 0, values, xp.zeros_like(values))
     residual = _total(values[..., :-rank])
     if rank > 1 and not _good_enough(values, rank, residual):
@@ -159,9 +180,59 @@ def _good_enough(values: Array, rank: int, residual: float) -> bool:
     return missed <= _negligible(values) * residual + (8 * eps) ** 2 * _total(trace)
 
 
-def _gram(blocks: Array) -> Array:
+def _from_space(blocks: Array, rows: Array, rank: int) -> Subspaces | None:
+    """Bases within the space that blocks make of some rows; None where that misses too much."""
     xp = namespace_of(blocks)
-    return xp.matmul(blocks, xp.matrix_transpose(conj(blocks)))
+    Q, U, s, outside = _compressed(blocks, rows)
+    tail, eps = _total(s[..., rank:] ** 2), _epsilon(s)
+    if outside > _negligible(s) * tail + (8 * eps) ** 2 * _total(s**2):
+        return None
+    return Subspaces(xp.matmul(Q, U[..., :, :rank]), math.sqrt(outside + tail))
+
+
+def _compressed(blocks: Array, rows: Array) -> tuple[Array, Array, Array, float]:
+    """An orthonormal `Q`, what is left of a decomposition of `Q^H B`, and the energy outside `Q`.
+
+    The columns of `rows` span about the space of the rows of each block.
+    """
+    xp = namespace_of(blocks)
+    Q = xp.linalg.qr(xp.matmul(blocks, xp.linalg.qr(rows)[0]))[0]
+    inside = xp.matmul(_adjoint(Q), blocks)
+    return Q, *_left_svd(inside), energy(blocks - xp.matmul(Q, inside))
+
+
+def _some_rows(blocks: Array, width: int) -> Array:
+    """Columns that span about the rows of wide blocks: what these make of some of the rows."""
+    xp = namespace_of(blocks)
+    some = blocks[..., :: blocks.shape[-2] // width, :][..., :width, :]
+    images = xp.matmul(blocks, xp.linalg.qr(_adjoint(some))[0])
+    return xp.matmul(_adjoint(blocks), xp.linalg.qr(images)[0])
+
+
+def _fits(blocks: Array, width: int) -> bool:
+    rows = int(blocks.shape[-2])
+    return rows >= _LARGE and _PART * width <= rows
+
+
+def _few_energies(blocks: Array) -> Array | None:
+    """Squared singular values of large blocks of low rank but for rounding, else None."""
+    width = blocks.shape[-2] // _PART
+    if not _fits(blocks, width):
+        return None
+    xp = namespace_of(blocks)
+    _, _, s, outside = _compressed(blocks, _some_rows(blocks, width))
+    if outside > (64 * _epsilon(s)) ** 2 * _total(s**2):
+        return None
+    rest = xp.zeros((*s.shape[:-1], blocks.shape[-2] - width), dtype=s.dtype, device=device_of(s))
+    return xp.concat([s**2, rest], axis=-1)
+
+
+def _gram(blocks: Array) -> Array:
+    return namespace_of(blocks).matmul(blocks, _adjoint(blocks))
+
+
+def _adjoint(blocks: Array) -> Array:
+    return namespace_of(blocks).matrix_transpose(conj(blocks))
 
 
 def _left_svd(blocks: Array) -> tuple[Array, Array]:

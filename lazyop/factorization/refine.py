@@ -145,7 +145,7 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     rounds = tracked(range(count), progress, "sweeps")
     best, error = _repeated(target.entries, start, _sweep(_chain(start[0])), rounds)
     size = target.size or 1.0
-    found = _distances(target.entries, _chain(start[0]), len(terms))
+    found = _distances(target.entries, _chain(start[0]), len(terms), progress)
     splits = tuple(distance / size for distance in found.total) if found.splits else ()
     return Factorization(
         operator=target.operator(*best),
@@ -245,12 +245,12 @@ def _sweep(chain: Chain) -> Sweep:
     return lambda A, held: jointly_swept(A, held)
 
 
-def _distances(A: Array, chain: Chain, terms: int) -> Distances:
+def _distances(A: Array, chain: Chain, terms: int, progress: bool) -> Distances:
     """How close a sum of products of a chain can come to a matrix."""
     if chain.chainable:
-        return sum_distances(A, chain, terms)
+        return sum_distances(A, chain, terms, progress)
     if chain.H.chainable:
-        found = sum_distances(_adjoint(A), chain.H, terms)
+        found = sum_distances(_adjoint(A), chain.H, terms, progress)
         return Distances(found.outside, found.splits[::-1])
     return Distances(_outside(A, chain), ())
 

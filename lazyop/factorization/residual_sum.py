@@ -12,6 +12,7 @@ from lazyop.algebra.composite import Sum
 from lazyop.butterfly.chain import Chain
 from lazyop.factorization.bounds import StatedBounds
 from lazyop.factorization.hierarchical import Distances, distances
+from lazyop.factorization.progress import tracked
 from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, dtype_of
 
@@ -22,7 +23,11 @@ __all__ = ["residual_sum", "sum_distances"]
 
 
 def residual_sum(
-    A: Array, chain: Chain, terms: int, fit: Callable[[Array], Factorization]
+    A: Array,
+    chain: Chain,
+    terms: int,
+    fit: Callable[[Array], Factorization],
+    progress: bool = False,
 ) -> Factorization:
     r"""Factorization of a matrix as a sum of products of factors of one chain.
 
@@ -36,6 +41,8 @@ def residual_sum(
         Products in the sum, at most: none is added that gains nothing or rounding errors alone.
     fit : callable
         Factorizes a matrix with the chain.
+    progress : bool
+        Whether to show progress bars, by tqdm.
 
     Returns
     -------
@@ -49,7 +56,9 @@ def residual_sum(
     operators, left = [part.operator], A - part.operator.toarray()
     error, bound = norm(left), first.error_bound
     floor = max(chain.shape) * float(np.finfo(dtype_of(A)).eps) * size
-    while len(operators) < terms and error > floor:
+    for _ in tracked(range(1, terms), progress, "further terms"):
+        if error <= floor:
+            break
         part = fit(left)
         after = left - part.operator.toarray()
         if not norm(after) < error:
@@ -57,7 +66,7 @@ def residual_sum(
         bound = None if part.error_bound is None else part.error_bound * error / size
         operators.append(part.operator)
         left, error = after, norm(after)
-    found = sum_distances(A, chain, terms)
+    found = sum_distances(A, chain, terms, progress)
     splits = tuple(distance / size for distance in found.total)
     return replace(
         first,
@@ -67,11 +76,11 @@ def residual_sum(
     )
 
 
-def sum_distances(A: Array, chain: Chain, terms: int) -> Distances:
+def sum_distances(A: Array, chain: Chain, terms: int, progress: bool = False) -> Distances:
     """Distances from a matrix to the sets that contain all sums of products of a chain."""
     last = len(chain) - 1
     widened = Chain(
         (a, b * (terms if k else 1), c * (terms if k < last else 1), d)
         for k, (a, b, c, d) in enumerate(chain)
     )
-    return distances(A, widened)
+    return distances(A, widened, progress)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyop.butterfly.chain import Chain
-from lazyop.factorization.cuts import Cut, cut_places, tails_at
+from lazyop.factorization.cuts import Cut, cut_places, tails_at, whole_cut
 from lazyop.factorization.hierarchical import distances
 
 SIDES = st.integers(1, 60)
@@ -18,7 +18,7 @@ def test_cuts_divide_the_sides_and_leave_blocks_that_could_have_low_rank(m, n):
         assert m % B == 0
         assert n % C == 0
         assert min(B, n // C) > 1
-    assert ((m, 1) in places) == (min(m, n) > 1)
+    assert (m, 1) not in places
 
 
 @given(SIDES, SIDES)
@@ -29,7 +29,7 @@ def test_cuts_are_listed_from_left_to_right(m, n):
 
 
 def test_cuts_of_a_power_of_two_are_those_of_the_dyadic_chain():
-    assert set(cut_places(16, 16)) == {(2, 2), (4, 4), (8, 8), (16, 1)}
+    assert set(cut_places(16, 16)) == {(2, 2), (4, 4), (8, 8)}
     assert cut_places(7, 1) == []
 
 
@@ -54,3 +54,24 @@ def test_only_accurate_tails_see_below_the_root_of_rounding():
     tails = tails_at(A, 4, 1, accurate=True) ** 0.5
     assert tails == pytest.approx([1e-6, 1e-12, 1e-13, 0], rel=1e-2)
     assert tails_at(A, 4, 1, accurate=False)[1] < 1e-14
+
+
+@given(SIDES, SIDES, st.sampled_from([1, 2, 4]), st.booleans(), st.integers(0, 9))
+def test_part_of_a_matrix_leaves_out_no_more_than_the_whole(m, n, step, accurate, rank):
+    rng = np.random.default_rng(m + n)
+    A = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, n))
+    A += 1e-3 * rng.standard_normal((m, n))
+    cuts = whole_cut(A, accurate, step)
+    assert len(cuts) == (min(m, n) > 1)
+    for cut in cuts:
+        expected = tails_at(A, m, 1, accurate)
+        assert (cut.rows, cut.columns, cut.exact) == (m, 1, step == 1)
+        assert cut.tails.shape == expected.shape
+        assert np.all(cut.tails <= expected + 1e-12 * np.linalg.norm(A) ** 2)
+        if cut.exact:
+            assert np.array_equal(cut.tails, expected)
+
+
+def test_too_large_a_whole_is_no_cut():
+    large = np.broadcast_to(np.float64(1), (2049, 2049))
+    assert whole_cut(large, False, 1) == []

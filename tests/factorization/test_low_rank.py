@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazyop.factorization.low_rank import leading_subspaces, tail_norm
+from lazyop.factorization.low_rank import leading_subspaces, singular_energies, tail_norm
 
 
 def gaussian(shape, dtype="float64", seed=0):
@@ -103,6 +103,72 @@ def test_small_singular_values_that_squares_would_hide(shape, s, dtype):
     assert np.linalg.norm(blocks - projected(blocks, basis)) <= left_out * (1 + 1e-9) + 1e-14
     assert tail_norm(blocks, 2) == pytest.approx(left_out, rel=1e-9, abs=1e-14)
     assert residual == pytest.approx(left_out, rel=1e-9, abs=1e-14) or left_out > 1e-7
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "float32"])
+@pytest.mark.parametrize(
+    ("rest", "decomposed"),
+    [
+        (0.9 ** np.arange(45.0), []),  # Gram matrices are enough
+        (0.1 ** np.arange(1.0, 46.0), [24]),  # 24 dimensions hold all
+        (np.zeros(45), [24]),
+        (np.full(45, 1e-3), [24, 48]),  # they do not, in units of the root of rounding
+    ],
+)
+def test_a_wider_space_is_taken_where_it_holds_enough(dtype, rest, decomposed, monkeypatch):
+    sizes, svd, eps = [], np.linalg.svd, float(np.finfo(dtype).eps)
+    s = np.append(np.ones(3), rest * (eps**0.5 if decomposed == [24, 48] else 1))
+    blocks = with_singular_values((2, 48, 60), s, dtype)
+    monkeypatch.setattr(
+        np.linalg, "svd", lambda x, **more: sizes.append(min(x.shape[-2:])) or svd(x, **more)
+    )
+    basis, residual = leading_subspaces(blocks, 8)
+    assert sizes == decomposed
+    left_out, slack = np.linalg.norm(s[8:]) * np.sqrt(2), 200 * eps
+    assert np.allclose(np.conj(basis).mT @ basis, np.eye(8), atol=slack)
+    error = np.linalg.norm(blocks - projected(blocks, basis))
+    assert error <= left_out * (1 + eps ** (2 / 3)) + slack
+    assert residual == pytest.approx(left_out, rel=1e-5 if dtype == "float32" else 1e-9, abs=slack)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+@pytest.mark.parametrize("shape", [(512, 600), (600, 512)])
+def test_large_blocks_of_low_rank_take_no_decomposition_of_their_order(shape, dtype, monkeypatch):
+    def small_alone(function):
+        def checked(x, **more):
+            assert min(x.shape[-2:]) <= 64
+            return function(x, **more)
+
+        return checked
+
+    eps = float(np.finfo(dtype).eps)
+    s = np.concatenate([0.6 ** np.arange(40.0), np.zeros(472)])
+    A = with_singular_values(shape, s, dtype)
+    for name in ("svd", "svdvals", "eigh", "eigvalsh"):
+        monkeypatch.setattr(np.linalg, name, small_alone(getattr(np.linalg, name)))
+    basis, residual = leading_subspaces(A, 20)
+    left_out = np.linalg.norm(s[20:])
+    error = np.linalg.norm(A - projected(A, basis))
+    assert error <= left_out * (1 + eps ** (2 / 3)) + 100 * eps
+    assert residual == pytest.approx(error, rel=1e-3, abs=100 * eps)
+    for accurate in (True, False):
+        energies = singular_energies(A, accurate)
+        assert energies.shape == (512,)
+        assert np.sqrt(energies[:40]) == pytest.approx(s[:40], rel=1e-3, abs=100 * eps)
+        assert np.all(energies[64:] == 0)
+
+
+@pytest.mark.parametrize("accurate", [True, False])
+def test_large_blocks_whose_rows_deceive(accurate):
+    # The rows that are looked at first say nothing of the others.
+    A = np.zeros((512, 512))
+    A[::8] = 1.0
+    A[1::8] = np.random.default_rng(0).standard_normal((64, 512))
+    s = np.linalg.svd(A, compute_uv=False)
+    basis, residual = leading_subspaces(A, 20)
+    assert residual == pytest.approx(np.linalg.norm(s[20:]))
+    assert np.linalg.norm(A - projected(A, basis)) == pytest.approx(residual)
+    assert singular_energies(A, accurate) == pytest.approx(s**2, abs=1e-8)
 
 
 def test_decompositions_of_blocks_are_rare(monkeypatch):
