@@ -17,10 +17,12 @@ from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.given_chain import Factorization, factorize_on
 from lazyop.factorization.hierarchical import split_order
-from lazyop.factorization.matrix import Target, dense_matrix, prepared, scaled
+from lazyop.factorization.matrix import Target, prepared, scaled
+from lazyop.factorization.matrix_free import DENSE_BYTES, Source, opened
 from lazyop.factorization.permutation import searched_permutations
 from lazyop.factorization.residual_sum import residual_sum
 from lazyop.factorization.search import within_parameters, within_tolerance
+from lazyop.factorization.sketched import factorize_source
 from lazyop.namespaces import Array
 
 __all__ = ["factorize"]
@@ -36,6 +38,7 @@ def factorize(
     order: str | Iterable[int] = "left-to-right",
     orthonormalize: bool = True,
     permutation: Any = None,
+    shape: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> Factorization:
     r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
@@ -168,16 +171,20 @@ def factorize(
     """
     if sum(given is not None for given in (chain, tol, max_parameters)) != 1:
         raise ValueError("give one of a chain, tol and max_parameters")
-    matrix, count = dense_matrix(A), positive_int(terms, "terms")
+    matrix, count = opened(A, shape), positive_int(terms, "terms")
+    if chain is None and count > 1:
+        raise ValueError("a sum of several terms needs a chain")
+    if isinstance(matrix, Source):
+        _check_matrix_free(chain, tol, count, permutation)
     if chain is None:
-        if count > 1:
-            raise ValueError("a sum of several terms needs a chain")
         target = _target(matrix, None, permutation, progress)
         return _searched(target, tol, max_parameters, order, orthonormalize)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     partition = chain._partition()
     splits, merged = _merged_order(order, partition), chain.merge(partition)
+    if isinstance(matrix, Source):
+        return factorize_source(matrix, merged, splits, orthonormalize, permutation, progress)
     target = _target(matrix, merged, permutation, progress)
     if count == 1:
         return factorize_on(merged, target, splits, orthonormalize)
@@ -189,6 +196,21 @@ def factorize(
     held: Any = found.operator
     products = [[factor.values for factor in term.factors] for term in held.operands]
     return replace(found, operator=target.operator(*products), permutation=target.permutation)
+
+
+def _check_matrix_free(chain: Any, tol: float | None, terms: int, permutation: Any) -> None:
+    """What takes all entries at hand is refused where they are not."""
+    wanted = [
+        ("max_parameters", chain is None and tol is None),
+        ("terms above 1", terms > 1),
+        ("permutation='search'", isinstance(permutation, str) and permutation == "search"),
+    ]
+    for name, given in wanted:
+        if given:
+            raise ValueError(
+                f"{name} takes all entries at once, and a dense matrix of this size takes more "
+                f"than {DENSE_BYTES >> 20} MiB; make A dense first, if there is room for it"
+            )
 
 
 def _target(matrix: Array, chain: Chain | None, permutation: Any, progress: bool) -> Target:

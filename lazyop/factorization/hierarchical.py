@@ -18,16 +18,18 @@ from lazyop.butterfly.blocks import Junction, values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.low_rank import leading_subspaces, tail_norm
-from lazyop.factorization.residual import energy_outside
+from lazyop.factorization.residual import energy_outside, norm
 from lazyop.namespaces import Array, conj, namespace_of
 
 __all__ = [
     "Distances",
     "Steps",
+    "continued_factors",
     "distances",
     "error_bound",
     "hierarchical_factors",
     "peels",
+    "product_norm",
     "split_errors",
     "split_order",
     "steps_are_orthogonal",
@@ -196,13 +198,50 @@ def hierarchical_factors(
         Values of shape `(a, b, c, d)`. The squares of the residuals add up to that of the error
         of the product, off its support aside, if `steps_are_orthogonal`.
     """
-    train, residuals = _Train(values_from_dense(A, reduce(matmul, chain)), chain), []
-    for split, following in pairwise([*order, len(chain)]):
-        if orthonormalize:
-            train.centre_on(split)
-        weight_left = orthonormalize and following < split
-        residuals.append(train.split(split, weight_left))
-    return Steps(train.factors, residuals)
+    values = values_from_dense(A, reduce(matmul, chain))
+    return _Train(chain, [values], [0, len(chain)], 0).split_all(order, orthonormalize)
+
+
+def continued_factors(
+    two: list[Array],
+    centre: int,
+    split: int,
+    chain: Chain,
+    order: Sequence[int],
+    orthonormalize: bool = True,
+) -> list[Array]:
+    """Factors of a chain from two, which stand for the parts of the chain on a split's sides.
+
+    Parameters
+    ----------
+    two : list of array
+        Values of two factors, of the products of the patterns before and after the split. The list
+        becomes that of the factors, so that nothing is kept longer than needed.
+    centre : int
+        Which of them, 0 or 1, need not be orthonormal; the other one is.
+    split : int
+    chain : Chain
+        Chainable, not redundant.
+    order : sequence of int
+        The other splits.
+    orthonormalize : bool
+
+    Returns
+    -------
+    list of array
+    """
+    train = _Train(chain, two, [0, split, len(chain)], centre)
+    return train.split_all(order, orthonormalize).factors
+
+
+def product_norm(factors: Sequence[Array], chain: Chain) -> float:
+    """Frobenius norm of the product of a chain's factors, which is not formed.
+
+    The norm is that of the last factor, once all others are orthonormal.
+    """
+    train = _Train(chain, list(factors), list(range(len(chain) + 1)), 0)
+    train.centre_at(len(factors) - 1)
+    return norm(train.factors[-1])
 
 
 class _Train:
@@ -214,15 +253,21 @@ class _Train:
     of the centre then changes the whole product by as much.
     """
 
-    def __init__(self, values: Array, chain: Chain) -> None:
-        self.chain = chain
-        self.factors = [values]
-        self.ends = [0, len(chain)]
-        self.centre = 0
+    def __init__(self, chain: Chain, factors: list[Array], ends: list[int], centre: int) -> None:
+        self.chain, self.factors, self.ends, self.centre = chain, factors, ends, centre
 
-    def centre_on(self, split: int) -> None:
-        """Make the factor whose interval contains a split the centre."""
-        target = self._position(split)
+    def split_all(self, order: Sequence[int], orthonormalize: bool) -> Steps:
+        """Split at all the given places, in their order."""
+        residuals = []
+        for split, following in pairwise([*order, len(self.chain)]):
+            if orthonormalize:
+                self.centre_at(self._position(split))
+            weight_left = orthonormalize and following < split
+            residuals.append(self.split(split, weight_left))
+        return Steps(self.factors, residuals)
+
+    def centre_at(self, target: int) -> None:
+        """Make a factor the centre."""
         while self.centre < target:
             self._shift_right()
         while self.centre > target:

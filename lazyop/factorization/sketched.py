@@ -1,0 +1,150 @@
+"""Factorization of a matrix that is not dense, with a given chain.
+
+The chain is first split near its middle, by `lazyop.factorization.middle_split`. The two factors
+are small enough to go on with as if they had come from a dense matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import matmul
+from typing import Any
+
+from lazyop.butterfly.blocks import Junction
+from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.operator import Butterfly
+from lazyop.factorization.bounds import NO_BOUNDS
+from lazyop.factorization.estimate import (
+    PROBES,
+    ErrorEstimate,
+    Probes,
+    estimated_error,
+    normal_vectors,
+)
+from lazyop.factorization.given_chain import Factorization
+from lazyop.factorization.hierarchical import continued_factors, product_norm
+from lazyop.factorization.matrix import for_the_matrix, safe_exponent, times_power
+from lazyop.factorization.matrix_free import ProductSource, Source
+from lazyop.factorization.middle_split import on_support, products_needed, two_factors
+from lazyop.factorization.residual import norm
+from lazyop.namespaces import Array, conj, namespace_of
+
+__all__ = ["factorize_source", "junction_at", "measured", "probed"]
+
+#: Seeds of the vectors of an estimate, and of those that the adjoint is tried with.
+_PROBES, _TRIALS = 0, 4
+#: Pairs of vectors, and what share of the norm their two products may differ by.
+_PAIRS, _LARGEST_MISMATCH = 4, 0.1
+
+
+def factorize_source(
+    source: Source,
+    chain: Chain,
+    order: Sequence[int],
+    orthonormalize: bool = True,
+    permutation: Any = None,
+    progress: bool = False,
+) -> Factorization:
+    """Factorize with a chain without redundant neighbours, of the shape of the source.
+
+    Parameters
+    ----------
+    source : Source
+    chain : Chain
+    order : sequence of int
+        Of the splits; that near the middle is made first in any case.
+    orthonormalize : bool
+    permutation : None, "bit-reversal", Permutation or pair
+    progress : bool
+    """
+    inner, rows, columns = source.without(permutation)
+    inner, probes = probed(inner)
+    factors = _factors(inner, chain, order, orthonormalize, probes, progress)
+    estimate = measured(inner, chain, factors, probes)
+    return Factorization(
+        operator=for_the_matrix([factors], inner.exponent, rows, columns),
+        chain=chain,
+        relative_error=estimate.relative_error,
+        permutation=None if rows is None and columns is None else (rows, columns),
+        _bounds=NO_BOUNDS,
+        estimate=estimate,
+    )
+
+
+def probed(source: Source, count: int = PROBES) -> tuple[Source, Probes]:
+    """A source in range, and the vectors of the estimate, with their images if they cost little."""
+    vectors = normal_vectors((source.shape[1], count), source.dtype, (_PROBES,))
+    probes = Probes(source.array(vectors))
+    if not isinstance(source, ProductSource):
+        return source, probes
+    images = source.product(probes.vectors)
+    found = replace(source, exponent=safe_exponent(images))
+    images = times_power(images, -found.exponent)
+    _check_adjoint(found, probes.vectors, images)
+    return found, Probes(probes.vectors, images)
+
+
+def _check_adjoint(source: ProductSource, vectors: Array, images: Array) -> None:
+    """Whether products with the adjoint are what the products themselves say."""
+    size = norm(images) / math.sqrt(images.shape[1])
+    right, images = vectors[:, :_PAIRS], images[:, :_PAIRS]
+    left = source.array(normal_vectors((source.shape[0], _PAIRS), source.dtype, (_TRIALS,)))
+    xp = namespace_of(left)
+    forward = xp.matmul(conj(xp.matrix_transpose(left)), images)
+    backward = xp.matmul(conj(xp.matrix_transpose(source.H.product(left))), right)
+    # Each of these products of two vectors is about as large as the norm of the matrix.
+    apart = norm(forward - backward) / _PAIRS
+    if apart > _LARGEST_MISMATCH * size:
+        raise ValueError(
+            "the products of A and of its adjoint contradict each other: <A x, y> and <x, A^H y> "
+            f"differ by {apart:.3g} for normally distributed x and y"
+        )
+
+
+def _factors(
+    source: Source,
+    chain: Chain,
+    order: Sequence[int],
+    orthonormalize: bool,
+    probes: Probes,
+    progress: bool,
+) -> list[Array]:
+    unseen = probes if probes.images is None else None
+    if len(chain) == 1:
+        return [on_support(source, chain[0], unseen, progress)]
+    split = _first_split(chain)
+    left, right, centre = two_factors(source, junction_at(chain, split), unseen, progress)
+    two = [left, right]
+    del left, right
+    # First the side of the factor that is not orthonormal, so that no large one has to change.
+    near = [s for s in order if (s - split) * (2 * centre - 1) > 0]
+    others = near + [s for s in order if s != split and s not in near]
+    return continued_factors(two, centre, split, chain, others, orthonormalize)
+
+
+def junction_at(chain: Chain, split: int) -> Junction:
+    """Two factors, of the patterns before and after a split."""
+    return Junction(reduce(matmul, chain[:split]), reduce(matmul, chain[split:]))
+
+
+def _first_split(chain: Chain) -> int:
+    """The split whose two factors hold the fewest numbers."""
+
+    def cost(split: int) -> tuple[int, int]:
+        junction = junction_at(chain, split)
+        return junction.left.nnz + junction.right.nnz, products_needed(junction)
+
+    return min(range(1, len(chain)), key=cost)
+
+
+def measured(
+    source: Source, chain: Chain, factors: Sequence[Array], probes: Probes
+) -> ErrorEstimate:
+    """The error of factors of a source, by its probes."""
+    if probes.images is None:
+        probes.images = source.product(probes.vectors)
+    of_factors = Butterfly(factors) @ probes.vectors
+    return estimated_error(probes.images, of_factors, product_norm(factors, chain))
