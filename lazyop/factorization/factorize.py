@@ -23,6 +23,7 @@ from lazyop.factorization.permutation import searched_permutations
 from lazyop.factorization.residual_sum import residual_sum
 from lazyop.factorization.search import within_parameters, within_tolerance
 from lazyop.factorization.sketched import factorize_source
+from lazyop.factorization.sketched_search import source_within_tolerance
 from lazyop.namespaces import Array
 
 __all__ = ["factorize"]
@@ -177,6 +178,8 @@ def factorize(
     if isinstance(matrix, Source):
         _check_matrix_free(chain, tol, count, permutation)
     if chain is None:
+        if isinstance(matrix, Source):
+            return _searched_source(matrix, tol, order, orthonormalize, permutation, progress)
         target = _target(matrix, None, permutation, progress)
         return _searched(target, tol, max_parameters, order, orthonormalize)
     chain = as_chain(chain)
@@ -226,13 +229,32 @@ def _searched(
     order: str | Iterable[int],
     orthonormalize: bool,
 ) -> Factorization:
-    if not isinstance(order, str):
-        raise ValueError("an order of splits needs a chain; without one, name the order")
-    split_order(order, 1)
+    order = _named_order(order)
     if tol is not None:
         return within_tolerance(target, _tolerance(tol), order, orthonormalize)
     limit = positive_int(max_parameters, "max_parameters")
     return within_parameters(target, limit, order, orthonormalize)
+
+
+def _named_order(order: str | Iterable[int]) -> str:
+    if not isinstance(order, str):
+        raise ValueError("an order of splits needs a chain; without one, name the order")
+    split_order(order, 1)
+    return order
+
+
+def _searched_source(
+    source: Source,
+    tol: float | None,
+    order: str | Iterable[int],
+    orthonormalize: bool,
+    permutation: Any,
+    progress: bool,
+) -> Factorization:
+    name = _named_order(order)
+    return source_within_tolerance(
+        source, _tolerance(tol), name, orthonormalize, permutation, progress
+    )
 
 
 def _tolerance(tol: Any) -> float:

@@ -30,6 +30,7 @@ __all__ = [
     "hierarchical_factors",
     "peels",
     "product_norm",
+    "recentred",
     "split_errors",
     "split_order",
     "steps_are_orthogonal",
@@ -232,6 +233,13 @@ def continued_factors(
     """
     train = _Train(chain, two, [0, split, len(chain)], centre)
     return train.split_all(order, orthonormalize).factors
+
+
+def recentred(two: list[Array], chain: Chain, centre: int, target: int) -> list[Array]:
+    """Two factors of the same product, of which another one need not be orthonormal."""
+    train = _Train(chain, two, [0, 1, 2], centre)
+    train.centre_at(target)
+    return train.factors
 
 
 def product_norm(factors: Sequence[Array], chain: Chain) -> float:

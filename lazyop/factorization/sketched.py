@@ -26,13 +26,13 @@ from lazyop.factorization.estimate import (
 )
 from lazyop.factorization.given_chain import Factorization
 from lazyop.factorization.hierarchical import continued_factors, product_norm
-from lazyop.factorization.matrix import for_the_matrix, safe_exponent, times_power
+from lazyop.factorization.matrix import Permutations, for_the_matrix, safe_exponent, times_power
 from lazyop.factorization.matrix_free import ProductSource, Source
 from lazyop.factorization.middle_split import on_support, products_needed, two_factors
 from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, conj, namespace_of
 
-__all__ = ["factorize_source", "junction_at", "measured", "probed"]
+__all__ = ["factorization_of", "factorize_source", "images_of", "measured", "probed"]
 
 #: Seeds of the vectors of an estimate, and of those that the adjoint is tried with.
 _PROBES, _TRIALS = 0, 4
@@ -64,12 +64,25 @@ def factorize_source(
     inner, probes = probed(inner)
     factors = _factors(inner, chain, order, orthonormalize, probes, progress)
     estimate = measured(inner, chain, factors, probes)
+    return factorization_of(inner, chain, factors, estimate, (rows, columns))
+
+
+def factorization_of(
+    source: Source,
+    chain: Chain,
+    factors: Sequence[Array],
+    estimate: ErrorEstimate,
+    permutations: Permutations,
+    choice: str | None = None,
+) -> Factorization:
+    """The record of factors of a source from which two permutations were taken out."""
     return Factorization(
-        operator=for_the_matrix([factors], inner.exponent, rows, columns),
+        operator=for_the_matrix([factors], source.exponent, *permutations),
         chain=chain,
         relative_error=estimate.relative_error,
-        permutation=None if rows is None and columns is None else (rows, columns),
+        permutation=None if permutations == (None, None) else permutations,
         _bounds=NO_BOUNDS,
+        _choice=choice,
         estimate=estimate,
     )
 
@@ -116,7 +129,7 @@ def _factors(
     if len(chain) == 1:
         return [on_support(source, chain[0], unseen, progress)]
     split = _first_split(chain)
-    left, right, centre = two_factors(source, junction_at(chain, split), unseen, progress)
+    left, right, centre = two_factors(source, _junction(chain, split), unseen, progress)
     two = [left, right]
     del left, right
     # First the side of the factor that is not orthonormal, so that no large one has to change.
@@ -125,7 +138,7 @@ def _factors(
     return continued_factors(two, centre, split, chain, others, orthonormalize)
 
 
-def junction_at(chain: Chain, split: int) -> Junction:
+def _junction(chain: Chain, split: int) -> Junction:
     """Two factors, of the patterns before and after a split."""
     return Junction(reduce(matmul, chain[:split]), reduce(matmul, chain[split:]))
 
@@ -134,7 +147,7 @@ def _first_split(chain: Chain) -> int:
     """The split whose two factors hold the fewest numbers."""
 
     def cost(split: int) -> tuple[int, int]:
-        junction = junction_at(chain, split)
+        junction = _junction(chain, split)
         return junction.left.nnz + junction.right.nnz, products_needed(junction)
 
     return min(range(1, len(chain)), key=cost)
@@ -144,7 +157,12 @@ def measured(
     source: Source, chain: Chain, factors: Sequence[Array], probes: Probes
 ) -> ErrorEstimate:
     """The error of factors of a source, by its probes."""
+    of_factors = Butterfly(factors) @ probes.vectors
+    return estimated_error(images_of(source, probes), of_factors, product_norm(factors, chain))
+
+
+def images_of(source: Source, probes: Probes) -> Array:
+    """The products of a source with its probes, which are made if they are not there yet."""
     if probes.images is None:
         probes.images = source.product(probes.vectors)
-    of_factors = Butterfly(factors) @ probes.vectors
-    return estimated_error(probes.images, of_factors, product_norm(factors, chain))
+    return probes.images
