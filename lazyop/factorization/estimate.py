@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import lambertw
 
-from lazyop.factorization.residual import energy
+from lazyop.factorization.residual import energy, norm
 from lazyop.namespaces import Array, is_complex, namespace_of
 
 __all__ = ["CONFIDENCE", "PROBES", "ErrorEstimate", "Probes", "estimated_error", "normal_vectors"]
@@ -48,6 +48,8 @@ class ErrorEstimate:
 
     .. math:: \|A - F\|_F^2 \approx \frac{1}{N} \sum_i \|(A - F) g_i\|^2, \qquad
               \|A\|_F^2 \approx \|F\|_F^2 + \frac{1}{N} \sum_i (\|A g_i\|^2 - \|F g_i\|^2) .
+
+    Where all entries were gone through, the norm of `A` is computed instead.
 
     Attributes
     ----------
@@ -95,16 +97,18 @@ class ErrorEstimate:
 
 @dataclass
 class Probes:
-    """Random vectors, and their products with the matrix once these are known."""
+    """Random vectors, and what is known of the matrix: their images, and perhaps its norm."""
 
     vectors: Array
     images: Array | None = None
+    size: float | None = None
 
     def see(self, columns: Array, index: Array) -> None:
-        """Add what comes from some columns of the matrix."""
+        """Add what comes from some columns of the matrix, each of which is to be seen once."""
         xp = namespace_of(columns)
         part = xp.matmul(columns, xp.take(self.vectors, index, axis=0))
         self.images = part if self.images is None else self.images + part
+        self.size = math.hypot(self.size or 0.0, norm(columns))
 
 
 def normal_vectors(
@@ -119,7 +123,9 @@ def normal_vectors(
     return numbers.astype(dtype, copy=False)
 
 
-def estimated_error(images: Array, of_factors: Array, size_of_factors: float) -> ErrorEstimate:
+def estimated_error(
+    images: Array, of_factors: Array, size_of_factors: float, size: float | None = None
+) -> ErrorEstimate:
     """The error of a product of factors from images of standard normal vectors.
 
     Parameters
@@ -128,18 +134,23 @@ def estimated_error(images: Array, of_factors: Array, size_of_factors: float) ->
         Of the matrix, and of the product of the factors.
     size_of_factors : float
         Frobenius norm of this product.
+    size : float, optional
+        Of the matrix, where it is known.
     """
-    count = images.shape[1]
-    left_out, size = energy(images - of_factors) / count, energy(images) / count
-    # The interval rests on two estimates, each with two sides.
-    low, high = _reach(count * (2 if is_complex(images) else 1), (1 - CONFIDENCE) / 4)
-    error = low * math.sqrt(left_out), high * math.sqrt(left_out)
-    least = max(low * math.sqrt(size), size_of_factors - error[1])
-    most = min(high * math.sqrt(size), size_of_factors + error[1])
-    norm = math.sqrt(max(size_of_factors**2 + size - energy(of_factors) / count, 0.0))
+    count, degrees = images.shape[1], images.shape[1] * (2 if is_complex(images) else 1)
+    left_out, seen = (math.sqrt(energy(x) / count) for x in (images - of_factors, images))
+    # Each of the quantities that are estimated has two sides.
+    low, high = _reach(degrees, (1 - CONFIDENCE) / (4 if size is None else 2))
+    if size is None:
+        least = max(low * seen, size_of_factors - high * left_out)
+        most = min(high * seen, size_of_factors + high * left_out)
+        square = size_of_factors**2 + seen**2 - energy(of_factors) / count
+        size = min(max(math.sqrt(max(square, 0.0)), least), most)
+    else:
+        least = most = size
     return ErrorEstimate(
-        relative_error=_quotient(math.sqrt(left_out), min(max(norm, least), most)),
-        interval=(_quotient(error[0], most), _quotient(error[1], least)),
+        relative_error=_quotient(left_out, size),
+        interval=(_quotient(low * left_out, most), _quotient(high * left_out, least)),
         confidence=CONFIDENCE,
         probes=count,
     )

@@ -30,10 +30,10 @@ __all__ = [
     "hierarchical_factors",
     "peels",
     "product_norm",
-    "recentred",
     "split_errors",
     "split_order",
     "steps_are_orthogonal",
+    "weighted_left",
 ]
 
 
@@ -205,7 +205,6 @@ def hierarchical_factors(
 
 def continued_factors(
     two: list[Array],
-    centre: int,
     split: int,
     chain: Chain,
     order: Sequence[int],
@@ -216,30 +215,34 @@ def continued_factors(
     Parameters
     ----------
     two : list of array
-        Values of two factors, of the products of the patterns before and after the split. The list
-        becomes that of the factors, so that nothing is kept longer than needed.
-    centre : int
-        Which of them, 0 or 1, need not be orthonormal; the other one is.
+        Values of two factors, of the products of the patterns before and after the split; the
+        first one is orthonormal. The list becomes that of the factors, so that nothing is kept
+        longer than needed.
     split : int
     chain : Chain
         Chainable, not redundant.
     order : sequence of int
-        The other splits.
+        All splits. Those right of the given one come first, since a large factor would have to
+        change otherwise.
     orthonormalize : bool
 
     Returns
     -------
     list of array
     """
-    train = _Train(chain, two, [0, split, len(chain)], centre)
-    return train.split_all(order, orthonormalize).factors
+    train = _Train(chain, two, [0, split, len(chain)], 1)
+    others = [s for s in order if s > split] + [s for s in order if s < split]
+    return train.split_all(others, orthonormalize).factors
 
 
-def recentred(two: list[Array], chain: Chain, centre: int, target: int) -> list[Array]:
-    """Two factors of the same product, of which another one need not be orthonormal."""
-    train = _Train(chain, two, [0, 1, 2], centre)
-    train.centre_at(target)
-    return train.factors
+def weighted_left(two: list[Array], chain: Chain) -> Array:
+    """The first of two factors of the same product, of which the second one is orthonormal.
+
+    The first of the given two is orthonormal.
+    """
+    train = _Train(chain, list(two), [0, 1, 2], 1)
+    train.centre_at(0)
+    return train.factors[0]
 
 
 def product_norm(factors: Sequence[Array], chain: Chain) -> float:

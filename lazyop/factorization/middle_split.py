@@ -17,8 +17,9 @@ columns are gone through once, a panel at a time, and each block is seen whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,27 +32,23 @@ from lazyop.factorization.matrix_free import PANEL_BYTES, Source
 from lazyop.factorization.progress import tracked
 from lazyop.namespaces import Array, conj, dtype_of, like, namespace_of, zeros
 
-__all__ = ["TwoFactors", "on_support", "products_needed", "two_factors"]
+__all__ = ["on_support", "products_needed", "two_factors"]
 
 #: Seeds of the random matrices on either side.
 _RIGHT, _LEFT, _RANGE = 1, 2, 3
 
-#: A group of columns of a function of entries is only looked at whole if it takes no more.
-_LARGEST_PANEL = 8 * PANEL_BYTES
+#: Groups of columns or rows of a function of entries are looked at whole if they hold no more than
+#: the factors, or than this.
+_ENTRIES_AT_ONCE = 1 << 22
 
-
-class TwoFactors(NamedTuple):
-    """Values of two factors, and which of them is not orthonormal."""
-
-    left: Array
-    right: Array
-    centre: int
+#: Where some blocks are in a stack of all of them.
+Place = tuple[Any, ...]
 
 
 def two_factors(
     source: Source, junction: Junction, probes: Probes | None = None, progress: bool = False
-) -> TwoFactors:
-    """Two factors whose product is close to a matrix, of the patterns of a junction.
+) -> tuple[Array, Array]:
+    """Values of two factors, of the patterns of a junction, whose product is close to a matrix.
 
     Parameters
     ----------
@@ -62,26 +59,28 @@ def two_factors(
         Vectors whose images are to be added up where all columns are gone through.
     progress : bool
         Whether to show a progress bar, by tqdm.
+
+    Returns
+    -------
+    left, right : array
+        The left one is orthonormal across the junction.
     """
-    (m, n), itemsize = source.shape, source.dtype.itemsize
-    panels = m * junction.right.c * itemsize, n * junction.left.b * itemsize
+    by_columns, by_rows = _whole_ways(source, junction)
+    if by_columns:
+        return _from_blocks(_column_blocks(source, junction, probes, progress), source, junction)
+    if by_rows:
+        return _from_blocks(_row_blocks(source, junction, progress), source, junction)
+    return _from_sketches(source, junction, progress)
+
+
+def _whole_ways(source: Source, junction: Junction) -> tuple[bool, bool]:
+    """Whether to go through all columns, and whether, if not, through all rows."""
+    m, n = source.shape
     if source.reads_entries:
-        whole = min(panels) <= _LARGEST_PANEL
-        by_rows = panels[0] > _LARGEST_PANEL
-    else:
-        whole = products_needed(junction) >= min(m, n)
-        by_rows = m < n
-    if not whole:
-        return _from_sketches(source, junction, progress)
-    if not by_rows:
-        return TwoFactors(*_from_columns(source, junction, probes, progress), 1)
-    turned = Junction(junction.right.H, junction.left.H)
-    left, right = _from_columns(source.H, turned, None, progress)
-    return TwoFactors(_adjoint(right), _adjoint(left), 0)
-
-
-def _adjoint(values: Array) -> Array:
-    return conj(namespace_of(values).permute_dims(values, (0, 2, 1, 3)))
+        room = max(junction.left.nnz + junction.right.nnz, _ENTRIES_AT_ONCE)
+        return m * junction.right.c <= room, n * junction.left.b <= room
+    by_products = products_needed(junction) >= min(m, n)
+    return by_products and n <= m, by_products
 
 
 def products_needed(junction: Junction) -> int:
@@ -106,7 +105,7 @@ def on_support(
     """Entries on the support of a pattern, as values `(a, b, c, d)`, from all columns in turn."""
     a, b, c, d = pattern
     rows = np.arange(a * b * d).reshape(a, b, d)
-    width = max(1, PANEL_BYTES // (source.shape[0] * source.dtype.itemsize))
+    width = _depth(source, source.shape[0])
     starts, parts = range(0, source.shape[1], width), []
     for start in tracked(starts, progress, "columns"):
         index = np.arange(start, min(start + width, source.shape[1]))
@@ -125,27 +124,50 @@ def on_support(
 # All columns ----------------------------------------------------------------------------------
 
 
-def _from_columns(
-    source: Source, junction: Junction, probes: Probes | None, progress: bool
+def _from_blocks(
+    seen: Iterator[tuple[Place, Array]], source: Source, junction: Junction
 ) -> tuple[Array, Array]:
+    left, right = _empty(source, junction)
+    X, Y = junction.split_left(left), junction.split_right(right)
+    for place, blocks in seen:
+        xp = namespace_of(blocks)
+        basis = _near_leading(blocks, junction.rank)
+        X[place] = basis
+        Y[place] = xp.matmul(conj(xp.matrix_transpose(basis)), blocks)
+    return left, right
+
+
+def _column_blocks(
+    source: Source, junction: Junction, probes: Probes | None, progress: bool
+) -> Iterator[tuple[Place, Array]]:
+    """All blocks in some groups of columns at a time, and where they lie."""
     (a1, b1, _, _), (_, _, c2, d2) = junction.left, junction.right
     alpha, delta = junction.alpha, junction.delta
     places = np.arange(source.shape[1]).reshape(a1, alpha, c2, d2)
-    left, right = _empty(source, junction)
-    X, Y = junction.split_left(left), junction.split_right(right)
-    width = max(1, PANEL_BYTES // (source.shape[0] * c2 * source.dtype.itemsize))
+    width = _depth(source, source.shape[0] * c2)
     for i, j, group in tracked(_batches(a1, d2, alpha, width), progress, "columns"):
         index = places[i, group, :, j].ravel()
         panel = source.columns(index)
         xp = namespace_of(panel)
         if probes is not None:
             probes.see(panel, like(index, panel))
-        seen = xp.reshape(panel, (a1, b1, delta, d2, -1, c2))[i, :, :, j]
-        blocks = xp.permute_dims(seen, (2, 1, 0, 3))
-        basis = _near_leading(blocks, junction.rank)
-        X[i, group, :, j] = basis
-        Y[i, group, :, j] = xp.matmul(conj(xp.matrix_transpose(basis)), blocks)
-    return left, right
+        seen = xp.reshape(panel, (a1, b1, delta, d2, -1, c2))[i, :, :, j, ...]
+        yield (i, group, slice(None), j, ...), xp.permute_dims(seen, (2, 1, 0, 3))
+
+
+def _row_blocks(
+    source: Source, junction: Junction, progress: bool
+) -> Iterator[tuple[Place, Array]]:
+    """All blocks in some groups of rows at a time, and where they lie."""
+    (a1, b1, _, _), (_, _, c2, d2) = junction.left, junction.right
+    alpha, delta = junction.alpha, junction.delta
+    places = np.arange(source.shape[0]).reshape(a1, b1, delta, d2)
+    width = _depth(source, source.shape[1] * b1)
+    for i, j, group in tracked(_batches(a1, d2, delta, width), progress, "rows"):
+        panel = source.H.columns(places[i, :, group, j].ravel())
+        xp = namespace_of(panel)
+        seen = xp.reshape(panel, (a1, alpha, c2, d2, b1, -1))[i, :, :, j, ...]
+        yield (i, slice(None), group, j, ...), conj(xp.permute_dims(seen, (0, 3, 2, 1)))
 
 
 def _near_leading(blocks: Array, rank: int) -> Array:
@@ -170,14 +192,15 @@ def _near_leading(blocks: Array, rank: int) -> Array:
 # Sketches -------------------------------------------------------------------------------------
 
 
-def _from_sketches(source: Source, junction: Junction, progress: bool) -> TwoFactors:
+def _from_sketches(source: Source, junction: Junction, progress: bool) -> tuple[Array, Array]:
     alpha, delta, d2 = junction.alpha, junction.delta, junction.right.d
     held = _column_sketches(source, junction, progress)
     left, right = _empty(source, junction)
     X, Y = junction.split_left(left), junction.split_right(right)
     a1, b1, c2 = junction.left.a, junction.left.b, junction.right.c
     _, width = _widths(junction.rank)
-    for i, j, group in tracked(_batches(a1, d2, delta, _depth(source, width)), progress, "rows"):
+    depth = _depth(source, sum(source.shape) * width)
+    for i, j, group in tracked(_batches(a1, d2, delta, depth), progress, "rows"):
         count = group.stop - group.start
         tests = np.stack(
             [_test(source, (b1, width), (_LEFT, i, j, e)) for e in range(group.start, group.stop)]
@@ -187,13 +210,13 @@ def _from_sketches(source: Source, junction: Junction, progress: bool) -> TwoFac
             spread[i, :, group.start + q, j, q] = tests[q]
         images = source.H.product(source.array(spread.reshape(-1, count * width)))
         xp = namespace_of(images)
-        seen = xp.reshape(images, (a1, alpha, c2, d2, count, width))[i, :, :, j]
+        seen = xp.reshape(images, (a1, alpha, c2, d2, count, width))[i, :, :, j, ...]
         sketch = conj(xp.permute_dims(seen, (0, 2, 3, 1)))
-        basis, inner = _solved(held[i, :, group, j], source.array(tests), sketch)
+        basis, inner = _solved(held[i, :, group, j, ...], source.array(tests), sketch)
         leading = leading_subspaces(inner, junction.rank).basis
-        X[i, :, group, j] = xp.matmul(basis, leading)
-        Y[i, :, group, j] = xp.matmul(conj(xp.matrix_transpose(leading)), inner)
-    return TwoFactors(left, right, 1)
+        X[i, :, group, j, ...] = xp.matmul(basis, leading)
+        Y[i, :, group, j, ...] = xp.matmul(conj(xp.matrix_transpose(leading)), inner)
+    return left, right
 
 
 def _column_sketches(source: Source, junction: Junction, progress: bool) -> Array:
@@ -202,7 +225,8 @@ def _column_sketches(source: Source, junction: Junction, progress: bool) -> Arra
     alpha, delta = junction.alpha, junction.delta
     width, _ = _widths(junction.rank)
     held = zeros((a1, alpha, delta, d2, b1, width), source.dtype, source.reference)
-    for i, j, group in tracked(_batches(a1, d2, alpha, _depth(source, width)), progress, "columns"):
+    depth = _depth(source, sum(source.shape) * width)
+    for i, j, group in tracked(_batches(a1, d2, alpha, depth), progress, "columns"):
         count = group.stop - group.start
         spread = np.zeros((a1, alpha, c2, d2, count, width), dtype=source.dtype)
         for q in range(count):
@@ -210,8 +234,8 @@ def _column_sketches(source: Source, junction: Junction, progress: bool) -> Arra
             spread[i, p, :, j, q] = _test(source, (c2, width), (_RIGHT, i, j, p))
         images = source.product(source.array(spread.reshape(-1, count * width)))
         xp = namespace_of(images)
-        seen = xp.reshape(images, (a1, b1, delta, d2, count, width))[i, :, :, j]
-        held[i, group, :, j] = xp.permute_dims(seen, (2, 1, 0, 3))
+        seen = xp.reshape(images, (a1, b1, delta, d2, count, width))[i, :, :, j, ...]
+        held[i, group, :, j, ...] = xp.permute_dims(seen, (2, 1, 0, 3))
     return held
 
 
@@ -229,9 +253,9 @@ def _test(source: Source, shape: tuple[int, int], seed: tuple[int, ...]) -> npt.
     return normal_vectors(shape, source.dtype, seed)
 
 
-def _depth(source: Source, width: int) -> int:
-    """Groups whose test matrices and products are in memory at a time."""
-    return max(1, PANEL_BYTES // (sum(source.shape) * width * source.dtype.itemsize))
+def _depth(source: Source, numbers: int) -> int:
+    """How many groups of so many numbers each are in memory at a time."""
+    return max(1, PANEL_BYTES // (numbers * source.dtype.itemsize))
 
 
 def _batches(a: int, d: int, count: int, depth: int) -> list[tuple[int, int, slice]]:

@@ -129,13 +129,8 @@ def _factors(
     if len(chain) == 1:
         return [on_support(source, chain[0], unseen, progress)]
     split = _first_split(chain)
-    left, right, centre = two_factors(source, _junction(chain, split), unseen, progress)
-    two = [left, right]
-    del left, right
-    # First the side of the factor that is not orthonormal, so that no large one has to change.
-    near = [s for s in order if (s - split) * (2 * centre - 1) > 0]
-    others = near + [s for s in order if s != split and s not in near]
-    return continued_factors(two, centre, split, chain, others, orthonormalize)
+    two = list(two_factors(source, _junction(chain, split), unseen, progress))
+    return continued_factors(two, split, chain, order, orthonormalize)
 
 
 def _junction(chain: Chain, split: int) -> Junction:
@@ -158,7 +153,8 @@ def measured(
 ) -> ErrorEstimate:
     """The error of factors of a source, by its probes."""
     of_factors = Butterfly(factors) @ probes.vectors
-    return estimated_error(images_of(source, probes), of_factors, product_norm(factors, chain))
+    images, size = images_of(source, probes), product_norm(factors, chain)
+    return estimated_error(images, of_factors, size, probes.size)
 
 
 def images_of(source: Source, probes: Probes) -> Array:

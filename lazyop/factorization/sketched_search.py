@@ -23,12 +23,18 @@ from lazyop.factorization.allocation import fewest_numbers
 from lazyop.factorization.cuts import Cut, cut_places
 from lazyop.factorization.estimate import PROBES, Probes
 from lazyop.factorization.given_chain import Factorization
-from lazyop.factorization.hierarchical import continued_factors, recentred, split_order
+from lazyop.factorization.hierarchical import continued_factors, split_order, weighted_left
 from lazyop.factorization.low_rank import leading_subspaces, singular_energies
 from lazyop.factorization.matrix_free import Source
 from lazyop.factorization.middle_split import two_factors
 from lazyop.factorization.residual import energy
-from lazyop.factorization.sketched import factorization_of, images_of, measured, probed
+from lazyop.factorization.sketched import (
+    factorization_of,
+    factorize_source,
+    images_of,
+    measured,
+    probed,
+)
 from lazyop.namespaces import Array, conj, namespace_of, to_numpy
 
 __all__ = ["source_within_tolerance"]
@@ -72,6 +78,10 @@ def source_within_tolerance(
     ValueError
         If no factors that are small enough to be held come as close.
     """
+    m, n = source.shape
+    if min(m, n) == 1:  # no factors hold less than the matrix itself
+        chain = Chain([(1, m, n, 1)])
+        return factorize_source(source, chain, (), orthonormalize, permutation, progress)
     inner, rows, columns = source.without(permutation)
     inner, probes = probed(inner, 2 * PROBES)
     middle = _middle(inner, probes, tol, progress)
@@ -87,7 +97,7 @@ def source_within_tolerance(
 
 def _half(source: Source, probes: Probes, which: int) -> Probes:
     part = slice(which * PROBES, (which + 1) * PROBES)
-    return Probes(probes.vectors[:, part], images_of(source, probes)[:, part])
+    return Probes(probes.vectors[:, part], images_of(source, probes)[:, part], probes.size)
 
 
 def _out_of_reach(source: Source, tol: float) -> str:
@@ -133,9 +143,8 @@ def _middle(source: Source, probes: Probes, tol: float, progress: bool) -> _Midd
     while True:
         junction = _junction(source, place, rank)
         unseen = probes if probes.images is None else None
-        left, right, centre = two_factors(source, junction, unseen, progress)
+        two = list(two_factors(source, junction, unseen, progress))
         chain = Chain([junction.left, junction.right])
-        two = recentred([left, right], chain, centre, 1)
         estimate = measured(source, chain, two, _half(source, probes, 0))
         if estimate.interval[1] ** 2 <= _MIDDLE_SHARE * tol**2:
             break
@@ -145,14 +154,18 @@ def _middle(source: Source, probes: Probes, tol: float, progress: bool) -> _Midd
             break
         rank = min(_GROWTH * rank, largest)
     accurate = tol < _GRAM_REACH * math.sqrt(np.finfo(source.dtype).eps)
-    images = images_of(source, probes)
-    size = math.sqrt(energy(images) / images.shape[1])
+    size = _size(source, probes)
     left_out = (estimate.relative_error * size) ** 2
     tails = _tails(junction.split_right(two[1]), accurate) + left_out
     after = _cuts_after(two[1], source.shape, place, rank, accurate)
-    weighted = recentred(list(two), chain, 1, 0)[0]
-    before = _cuts_before(weighted, source.shape, place, rank, accurate)
+    before = _cuts_before(weighted_left(two, chain), source.shape, place, rank, accurate)
     return _Middle(place, two[0], two[1], tails, before, after, size)
+
+
+def _size(source: Source, probes: Probes) -> float:
+    """Norm of the matrix, or its estimate."""
+    images = images_of(source, probes)
+    return math.sqrt(energy(images) / images.shape[1]) if probes.size is None else probes.size
 
 
 def _middle_place(m: int, n: int) -> tuple[int, int]:
@@ -282,5 +295,5 @@ class _Search:
             wanted.join_left(xp.matmul(X, basis)),
             wanted.join_right_product(conj(xp.matrix_transpose(basis)), Y),
         ]
-        order = [s for s in split_order(self.order, len(chain)) if s != split]
-        return continued_factors(two, 1, split, chain, order, self.orthonormalize)
+        order = split_order(self.order, len(chain))
+        return continued_factors(two, split, chain, order, self.orthonormalize)
