@@ -73,25 +73,38 @@ def factorize(
     sum, larger budgets are tried as well, and so are equal ranks at all cuts. What a path does not
     cut is merged; the path without cuts is the matrix itself, as one dense factor.
 
+    An operator whose dense matrix would take more than 64 MiB, or a function that returns blocks of
+    so many entries, is never made dense. The split with the smallest two factors is then made
+    first: from sketches of an operator, which for a square dyadic chain of rank `r` take
+    :math:`(r + 8) \sqrt{n}` products with it and twice as many with its adjoint [3]_, or from the
+    entries of a function, of which each is asked for once, in panels of columns. Memory is taken
+    for these two factors, :math:`O(r n^{3/2})` numbers. The error is then not computed but
+    estimated: the result has an `estimate`, with an interval, and no bounds. With `tol`, the
+    end of that interval has to be within it, and the chain is cut near the middle in any case.
+
     Parameters
     ----------
-    A : array, array_like, sparse array or operator, shape (m, n)
-        What has no dense array is made dense. Integers count as float64; other precisions
-        and the array's namespace are kept.
+    A : array, array_like, sparse array, operator or function, shape (m, n)
+        Integers count as float64; other precisions and the array's namespace are kept. An operator
+        or sparse array is made dense if that takes 64 MiB or less; a larger one needs products with
+        its adjoint as well. A function is called as ``A(rows, cols)`` with two integer
+        arrays, and returns the block of entries there, of shape ``(len(rows), len(cols))``.
     chain : Chain or sequence of patterns, optional
         Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
         accuracy and saves numbers.
     tol : float, optional
         Instead of a chain: the relative error that must not be exceeded.
     max_parameters : int, optional
-        Instead of a chain: how many numbers the factors may hold together.
+        Instead of a chain: how many numbers the factors may hold together. It takes a matrix that
+        is dense or small enough to be made so, and so do `terms` and a search for permutations.
     terms : int
         With more than one, which takes a chain, the operator is a sum of such products, at most so
         many: each is fitted to what those before it leave. `refine` improves them together.
     order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
         Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
         The first two are the fastest, and have the better bound. Where the chain is chosen, only
-        a name will do.
+        a name will do. For what is not made dense, it is the order on either side of the split that
+        comes first.
     orthonormalize : bool
         Whether to bring the other factors to orthonormal form before each step, so that the
         step minimises the error of the whole product. It costs little, and nothing at all from
@@ -105,8 +118,11 @@ def factorize(
         columns, level by level. That finds the permutations of a Fourier or Hadamard matrix, or
         of a generic product of square dyadic factors, also under some noise. It promises nothing
         for others, and searches in NumPy, where a copy of `A` goes.
+    shape : tuple of int, optional
+        `(m, n)`, where `A` is a function, and nowhere else.
     progress : bool
-        Whether to show a progress bar of the search, by tqdm.
+        Whether to show a progress bar of the search, or of the pass over a matrix that is not
+        dense, by tqdm.
 
     Returns
     -------
@@ -118,9 +134,13 @@ def factorize(
         If `A` is empty or not finite, there is not exactly one of `chain`, `tol` and
         `max_parameters`, no chain that is tried has so few parameters, the chain does not have
         the shape of `A` or does not chain, the order is no permutation of the splits, a
-        permutation does not fit, or `terms` is below 1, or above it without a chain.
+        permutation does not fit, or `terms` is below 1, or above it without a chain. If the shape
+        of a function is missing, or its blocks have another one. If the products of a large
+        operator and of its adjoint contradict each other. If an option needs entries that are not
+        at hand, or no factors that hold much less than a dense matrix are found within `tol`.
     TypeError
-        If the entries of `A` are not real or complex numbers in single or double precision.
+        If the entries of `A` are not real or complex numbers in single or double precision, or a
+        large operator has no products with its adjoint.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.
 
@@ -131,6 +151,8 @@ def factorize(
        arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
     .. [2] Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Fast learning of fast transforms, with
        guarantees", ICASSP 2022, hal-03438881.
+    .. [3] J. A. Tropp, A. Yurtsever, M. Udell, V. Cevher, "Practical sketching algorithms for
+       low-rank matrix approximation", SIAM J. Matrix Anal. Appl. 38(4), 2017.
 
     Examples
     --------
@@ -168,6 +190,21 @@ def factorize(
     >>> A = scipy.linalg.dft(64)[rng.permutation(64)][:, rng.permutation(64)]
     >>> found = factorize(A, Chain.square_dyadic(64), permutation="search")
     >>> found.relative_error < 1e-13
+    True
+
+    A transform of order 4096 that is known by its products alone:
+
+    >>> import scipy.fft
+    >>> from scipy.sparse.linalg import LinearOperator
+    >>> def forward(X):
+    ...     return scipy.fft.fft(X, axis=0)
+    >>> def adjoint(X):
+    ...     return scipy.fft.ifft(X, axis=0, norm="forward")
+    >>> n = 4096
+    >>> A = LinearOperator((n, n), forward, rmatvec=adjoint, matmat=forward, rmatmat=adjoint,
+    ...                    dtype=complex)
+    >>> found = factorize(A, Chain.square_dyadic(n), permutation="bit-reversal")
+    >>> found.estimate.interval[1] < 1e-13
     True
     """
     if sum(given is not None for given in (chain, tol, max_parameters)) != 1:

@@ -46,8 +46,8 @@ _MIDDLE_SHARE, _SHARES = 0.5, (1 / 16, 1 / 4, 1 / 2)
 #: As in `lazyop.factorization.search`: below this many roots of the rounding unit, Gram matrices do
 #: not tell the spectra.
 _GRAM_REACH = 256
-#: Larger budgets that are tried once one is good, and smaller ones as long as none is.
-_LARGER, _SMALLER = 4, 4
+#: Larger budgets that are tried once one is good, smaller ones as long as none is, and the largest.
+_LARGER, _SMALLER, _LARGEST = 5, 4, 64.0
 
 
 def source_within_tolerance(
@@ -236,7 +236,7 @@ class _Search:
     def run(self) -> list[tuple[Chain, list[Array]]]:
         """All chains that met the tolerance, with their factors."""
         if self._meets_with(1.0):
-            good, bad = 1.0, 16.0
+            good, bad = 1.0, _LARGEST
             for _ in range(_LARGER):
                 middle = math.sqrt(good * bad)
                 good, bad = (middle, bad) if self._meets_with(middle) else (good, middle)
