@@ -266,18 +266,13 @@ def _searched(
     order: str | Iterable[int],
     orthonormalize: bool,
 ) -> Factorization:
-    order = _named_order(order)
+    if not isinstance(order, str):
+        raise ValueError("an order of splits needs a chain; without one, name the order")
+    split_order(order, 1)
     if tol is not None:
         return within_tolerance(target, _tolerance(tol), order, orthonormalize)
     limit = positive_int(max_parameters, "max_parameters")
     return within_parameters(target, limit, order, orthonormalize)
-
-
-def _named_order(order: str | Iterable[int]) -> str:
-    if not isinstance(order, str):
-        raise ValueError("an order of splits needs a chain; without one, name the order")
-    split_order(order, 1)
-    return order
 
 
 def _searched_source(
@@ -288,9 +283,11 @@ def _searched_source(
     permutation: Any,
     progress: bool,
 ) -> Factorization:
-    name = _named_order(order)
+    if not isinstance(order, str):
+        raise ValueError("an order of splits needs a chain; without one, name the order")
+    split_order(order, 1)
     return source_within_tolerance(
-        source, _tolerance(tol), name, orthonormalize, permutation, progress
+        source, _tolerance(tol), order, orthonormalize, permutation, progress
     )
 
 

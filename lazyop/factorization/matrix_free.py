@@ -33,6 +33,7 @@ from lazyop.namespaces import (
     is_array,
     like,
     namespace_of,
+    to_numpy,
     zeros,
 )
 from lazyop.operator import LazyOperator
@@ -258,7 +259,7 @@ class EntrySource(Source):
     def product(self, X: Array) -> Array:
         """The product with a matrix, from the columns that it does not skip, a panel at a time."""
         xp = namespace_of(X)
-        used = np.flatnonzero(np.asarray(xp.any(X != 0, axis=1)))
+        used = np.flatnonzero(to_numpy(xp.any(X != 0, axis=1)))
         Y = zeros((self.shape[0], X.shape[1]), self.dtype, X)
         for part in self._panels(used):
             Y += xp.matmul(self.columns(part), xp.take(X, like(part, X), axis=0))
@@ -274,9 +275,9 @@ class EntrySource(Source):
         # As in `lazyop.factorization.matrix`: B = A[p^-1][:, q].
         found = self
         if rows is not None:
-            found = replace(found, rows=np.argsort(np.asarray(rows.p)))
+            found = replace(found, rows=np.argsort(to_numpy(rows.p)))
         if columns is not None:
-            found = replace(found, cols=np.asarray(columns.p))
+            found = replace(found, cols=to_numpy(columns.p))
         return found, rows, columns
 
 

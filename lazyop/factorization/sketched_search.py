@@ -41,6 +41,8 @@ __all__ = ["source_within_tolerance"]
 
 #: The first rank at the middle cut, and by what it grows.
 _FIRST_RANK, _GROWTH = 8, 2
+#: What share of the numbers of a dense matrix two factors of rank one may hold, so as to be tried.
+_LARGEST_SHARE = 0.25
 #: What share of the squared tolerance the middle cut may take, and which shares are tried.
 _MIDDLE_SHARE, _SHARES = 0.5, (1 / 16, 1 / 4, 1 / 2)
 #: As in `lazyop.factorization.search`: below this many roots of the rounding unit, Gram matrices do
@@ -136,9 +138,28 @@ class _Middle:
 
 
 def _middle(source: Source, probes: Probes, tol: float, progress: bool) -> _Middle:
-    """The middle cut, with the first rank tried that leaves enough of the tolerance."""
-    B, C = place = _middle_place(*source.shape)
-    largest = max(1, (min(B, source.shape[1] // C) - 1) // 2)
+    """Two factors that leave enough of the tolerance, and what is known from them."""
+    place = _middle_place(*source.shape)
+    junction, two, error = _close_factors(source, place, probes, tol, progress)
+    accurate = tol < _GRAM_REACH * math.sqrt(np.finfo(source.dtype).eps)
+    size = _size(source, probes)
+    tails = _tails(junction.split_right(two[1]), accurate)
+    # Higher ranks than this are not chosen, whatever the budget.
+    rank = 1 + int(np.argmax(tails <= min(_SHARES) * 4.0**-_SMALLER * (tol * size) ** 2))
+    narrow = _junction(source, place, rank)
+    two = _truncated(two, junction, narrow)
+    chain = Chain([narrow.left, narrow.right])
+    tails = tails[:rank] + (error * size) ** 2
+    after = _cuts_after(two[1], source.shape, place, rank, accurate)
+    before = _cuts_before(weighted_left(two, chain), source.shape, place, rank, accurate)
+    return _Middle(place, two[0], two[1], tails, before, after, size)
+
+
+def _close_factors(
+    source: Source, place: tuple[int, int], probes: Probes, tol: float, progress: bool
+) -> tuple[Junction, list[Array], float]:
+    """Factors of the first rank tried that leaves enough of the tolerance, and their error."""
+    largest = max(1, (min(place[0], source.shape[1] // place[1]) - 1) // 2)
     rank = min(_FIRST_RANK, largest)
     while True:
         junction = _junction(source, place, rank)
@@ -146,20 +167,23 @@ def _middle(source: Source, probes: Probes, tol: float, progress: bool) -> _Midd
         two = list(two_factors(source, junction, unseen, progress))
         chain = Chain([junction.left, junction.right])
         estimate = measured(source, chain, two, _half(source, probes, 0))
-        if estimate.interval[1] ** 2 <= _MIDDLE_SHARE * tol**2:
-            break
+        enough = estimate.interval[1] ** 2 <= _MIDDLE_SHARE * tol**2
+        if enough or (rank == largest and estimate.interval[1] <= tol):
+            return junction, two, estimate.relative_error
         if rank == largest:
-            if estimate.interval[1] > tol:
-                raise ValueError(_out_of_reach(source, tol))
-            break
+            raise ValueError(_out_of_reach(source, tol))
         rank = min(_GROWTH * rank, largest)
-    accurate = tol < _GRAM_REACH * math.sqrt(np.finfo(source.dtype).eps)
-    size = _size(source, probes)
-    left_out = (estimate.relative_error * size) ** 2
-    tails = _tails(junction.split_right(two[1]), accurate) + left_out
-    after = _cuts_after(two[1], source.shape, place, rank, accurate)
-    before = _cuts_before(weighted_left(two, chain), source.shape, place, rank, accurate)
-    return _Middle(place, two[0], two[1], tails, before, after, size)
+
+
+def _truncated(two: list[Array], given: Junction, wanted: Junction) -> list[Array]:
+    """The best two factors of a lower rank for the product of two, the left ones orthonormal."""
+    X, Y = given.split_left(two[0]), given.split_right(two[1])
+    xp = namespace_of(X)
+    basis = leading_subspaces(Y, wanted.rank).basis
+    return [
+        wanted.join_left(xp.matmul(X, basis)),
+        wanted.join_right_product(conj(xp.matrix_transpose(basis)), Y),
+    ]
 
 
 def _size(source: Source, probes: Probes) -> float:
@@ -288,12 +312,6 @@ class _Search:
         B, C = self.middle.place
         given = _junction(self.source, (B, C), self.middle.tails.size)
         wanted = _junction(self.source, (B, C), rank)
-        X, Y = given.split_left(self.middle.left), given.split_right(self.middle.right)
-        xp = namespace_of(X)
-        basis = leading_subspaces(Y, rank).basis
-        two = [
-            wanted.join_left(xp.matmul(X, basis)),
-            wanted.join_right_product(conj(xp.matrix_transpose(basis)), Y),
-        ]
+        two = _truncated([self.middle.left, self.middle.right], given, wanted)
         order = split_order(self.order, len(chain))
         return continued_factors(two, split, chain, order, self.orthonormalize)
