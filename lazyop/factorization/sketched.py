@@ -149,12 +149,17 @@ def _first_split(chain: Chain) -> int:
 
 
 def measured(
-    source: Source, chain: Chain, factors: Sequence[Array], probes: Probes
+    source: Source,
+    chain: Chain,
+    factors: Sequence[Array],
+    probes: Probes,
+    norm_of_factors: float | None = None,
 ) -> ErrorEstimate:
-    """The error of factors of a source, by its probes."""
-    of_factors = Butterfly(factors) @ probes.vectors
-    images, size = images_of(source, probes), product_norm(factors, chain)
-    return estimated_error(images, of_factors, size, probes.size)
+    """The error of factors of a source, by its probes; the norm of their product may be known."""
+    of_factors, images = Butterfly(factors) @ probes.vectors, images_of(source, probes)
+    if norm_of_factors is None:
+        norm_of_factors = product_norm(factors, chain)
+    return estimated_error(images, of_factors, norm_of_factors, probes.size)
 
 
 def images_of(source: Source, probes: Probes) -> Array:

@@ -27,7 +27,7 @@ from lazyop.factorization.hierarchical import continued_factors, split_order, we
 from lazyop.factorization.low_rank import leading_subspaces, singular_energies
 from lazyop.factorization.matrix_free import Source
 from lazyop.factorization.middle_split import two_factors
-from lazyop.factorization.residual import energy
+from lazyop.factorization.residual import energy, norm
 from lazyop.factorization.sketched import (
     factorization_of,
     factorize_source,
@@ -140,39 +140,51 @@ class _Middle:
 def _middle(source: Source, probes: Probes, tol: float, progress: bool) -> _Middle:
     """Two factors that leave enough of the tolerance, and what is known from them."""
     place = _middle_place(*source.shape)
-    junction, two, error = _close_factors(source, place, probes, tol, progress)
     accurate = tol < _GRAM_REACH * math.sqrt(np.finfo(source.dtype).eps)
-    size = _size(source, probes)
-    tails = _tails(junction.split_right(two[1]), accurate)
-    # Higher ranks than this are not chosen, whatever the budget.
-    rank = 1 + int(np.argmax(tails <= min(_SHARES) * 4.0**-_SMALLER * (tol * size) ** 2))
-    narrow = _junction(source, place, rank)
-    two = _truncated(two, junction, narrow)
-    chain = Chain([narrow.left, narrow.right])
-    tails = tails[:rank] + (error * size) ** 2
+    two, tails, error = _close_factors(source, place, probes, tol, accurate, progress)
+    rank = tails.size
     after = _cuts_after(two[1], source.shape, place, rank, accurate)
-    before = _cuts_before(weighted_left(two, chain), source.shape, place, rank, accurate)
-    return _Middle(place, two[0], two[1], tails, before, after, size)
+    weighted = weighted_left(two, _pair(_junction(source, place, rank)))
+    before = _cuts_before(weighted, source.shape, place, rank, accurate)
+    return _Middle(place, two[0], two[1], tails + error**2, before, after, _size(source, probes))
 
 
 def _close_factors(
-    source: Source, place: tuple[int, int], probes: Probes, tol: float, progress: bool
-) -> tuple[Junction, list[Array], float]:
-    """Factors of the first rank tried that leaves enough of the tolerance, and their error."""
+    source: Source,
+    place: tuple[int, int],
+    probes: Probes,
+    tol: float,
+    accurate: bool,
+    progress: bool,
+) -> tuple[list[Array], npt.NDArray[Any], float]:
+    """Factors of the first rank tried that leaves enough of the tolerance.
+
+    With them, the energies that lower ranks leave out of them, and their error.
+    """
     largest = max(1, (min(place[0], source.shape[1] // place[1]) - 1) // 2)
     rank = min(_FIRST_RANK, largest)
     while True:
-        junction = _junction(source, place, rank)
+        given = _junction(source, place, rank)
         unseen = probes if probes.images is None else None
-        two = list(two_factors(source, junction, unseen, progress))
-        chain = Chain([junction.left, junction.right])
-        estimate = measured(source, chain, two, _half(source, probes, 0))
+        two = list(two_factors(source, given, unseen, progress))
+        tails, size = _tails(given.split_right(two[1]), accurate), _size(source, probes)
+        # Higher ranks than this are not chosen, whatever the budget.
+        kept = 1 + int(np.argmax(tails <= min(_SHARES) * 4.0**-_SMALLER * (tol * size) ** 2))
+        wanted = _junction(source, place, kept)
+        two = _truncated(two, given, wanted)
+        estimate = measured(
+            source, _pair(wanted), two, _half(source, probes, 0), norm_of_factors=norm(two[1])
+        )
         enough = estimate.interval[1] ** 2 <= _MIDDLE_SHARE * tol**2
         if enough or (rank == largest and estimate.interval[1] <= tol):
-            return junction, two, estimate.relative_error
+            return two, tails[:kept], estimate.relative_error * size
         if rank == largest:
             raise ValueError(_out_of_reach(source, tol))
         rank = min(_GROWTH * rank, largest)
+
+
+def _pair(junction: Junction) -> Chain:
+    return Chain([junction.left, junction.right])
 
 
 def _truncated(two: list[Array], given: Junction, wanted: Junction) -> list[Array]:

@@ -56,6 +56,19 @@ def test_it_is_not_far_from_what_is_found_with_all_entries_at_hand(monkeypatch):
     assert found.chain.nnz <= 2 * dense.chain.nnz
 
 
+def test_each_rank_that_is_tried_takes_one_pass_over_the_entries():
+    chain = lo.Chain.monarch(256, rank=2)
+    A, asked = lo.Butterfly(random_values(chain)).toarray(), []
+
+    def entries(rows, cols):
+        asked.append(rows.size * cols.size)
+        return A[np.ix_(rows, cols)]
+
+    found = lo.factorize(entries, shape=A.shape, tol=1e-8)
+    assert found.chain == chain
+    assert sum(asked) == A.size + 64**2
+
+
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("shape", [(128, 256), (256, 96), (200, 180)])
 def test_rectangles(source, shape):
