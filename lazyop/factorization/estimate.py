@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import lambertw
 
 from lazyop.factorization.residual import energy, norm
 from lazyop.namespaces import Array, is_complex, namespace_of
@@ -161,6 +160,8 @@ def _reach(degrees: int, tail: float) -> tuple[float, float]:
 
     Each fails with probability `tail` at most: :math:`x e^{1 - x} = p^{2/d}` on either side of one.
     """
+    from scipy.special import lambertw  # importing it takes longer than importing lazyop
+
     value = -math.exp(2 * math.log(tail) / degrees - 1)
     above, below = (-float(np.real(lambertw(value, branch))) for branch in (-1, 0))
     return 1 / math.sqrt(above), 1 / math.sqrt(below)
