@@ -14,7 +14,7 @@ from lazyop.butterfly.chain import Chain
 from lazyop.factorization.hierarchical import Distances, distances, error_bound
 from lazyop.namespaces import Array
 
-__all__ = ["Bounds", "StatedBounds"]
+__all__ = ["NO_BOUNDS", "Bounds", "StatedBounds"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,12 @@ class StatedBounds:
     """Bounds that are known already, in the terms of `Bounds`."""
 
     error_bound: float | None
-    lower_bound: float
+    lower_bound: float | None
     split_errors: tuple[float, ...]
+
+
+#: Of a factorization whose matrix nobody has seen whole.
+NO_BOUNDS = StatedBounds(None, None, ())
 
 
 class Bounds:

@@ -17,10 +17,13 @@ from lazyop.butterfly.chain import Chain, as_chain, restrict_order
 from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.given_chain import Factorization, factorize_on
 from lazyop.factorization.hierarchical import split_order
-from lazyop.factorization.matrix import Target, dense_matrix, prepared, scaled
+from lazyop.factorization.matrix import Target, prepared, scaled
+from lazyop.factorization.matrix_free import DENSE_BYTES, Source, opened
 from lazyop.factorization.permutation import searched_permutations
 from lazyop.factorization.residual_sum import residual_sum
 from lazyop.factorization.search import within_parameters, within_tolerance
+from lazyop.factorization.sketched import factorize_source
+from lazyop.factorization.sketched_search import source_within_tolerance
 from lazyop.namespaces import Array
 
 __all__ = ["factorize"]
@@ -36,6 +39,7 @@ def factorize(
     order: str | Iterable[int] = "left-to-right",
     orthonormalize: bool = True,
     permutation: Any = None,
+    shape: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> Factorization:
     r"""Approximate a matrix by a product of Kronecker-sparse factors with given patterns.
@@ -69,25 +73,38 @@ def factorize(
     sum, larger budgets are tried as well, and so are equal ranks at all cuts. What a path does not
     cut is merged; the path without cuts is the matrix itself, as one dense factor.
 
+    An operator whose dense matrix would take more than 64 MiB, or a function that returns blocks of
+    so many entries, is never made dense. The split with the smallest two factors is then made
+    first: from sketches of an operator, which for a square dyadic chain of rank `r` take
+    :math:`(r + 8) \sqrt{n}` products with it and twice as many with its adjoint [3]_, or from the
+    entries of a function, of which each is asked for once, in panels of columns. Memory is taken
+    for these two factors, :math:`O(r n^{3/2})` numbers. The error is then not computed but
+    estimated: the result has an `estimate`, with an interval, and no bounds. With `tol`, the
+    end of that interval has to be within it, and the chain is cut near the middle in any case.
+
     Parameters
     ----------
-    A : array, array_like, sparse array or operator, shape (m, n)
-        What has no dense array is made dense. Integers count as float64; other precisions
-        and the array's namespace are kept.
+    A : array, array_like, sparse array, operator or function, shape (m, n)
+        Integers count as float64; other precisions and the array's namespace are kept. An operator
+        or sparse array is made dense if that takes 64 MiB or less; a larger one needs products with
+        its adjoint as well. A function is called as ``A(rows, cols)`` with two integer
+        arrays, and returns the block of entries there, of shape ``(len(rows), len(cols))``.
     chain : Chain or sequence of patterns, optional
         Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
         accuracy and saves numbers.
     tol : float, optional
         Instead of a chain: the relative error that must not be exceeded.
     max_parameters : int, optional
-        Instead of a chain: how many numbers the factors may hold together.
+        Instead of a chain: how many numbers the factors may hold together. It takes a matrix that
+        is dense or small enough to be made so, and so do `terms` and a search for permutations.
     terms : int
         With more than one, which takes a chain, the operator is a sum of such products, at most so
         many: each is fitted to what those before it leave. `refine` improves them together.
     order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
         Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
         The first two are the fastest, and have the better bound. Where the chain is chosen, only
-        a name will do.
+        a name will do. For what is not made dense, it is the order on either side of the split that
+        comes first.
     orthonormalize : bool
         Whether to bring the other factors to orthonormal form before each step, so that the
         step minimises the error of the whole product. It costs little, and nothing at all from
@@ -101,9 +118,11 @@ def factorize(
         columns, level by level. That finds the permutations of a Fourier or Hadamard matrix, or
         of a generic product of square dyadic factors, also under some noise. It promises nothing
         for others, and searches in NumPy, where a copy of `A` goes.
+    shape : tuple of int, optional
+        `(m, n)`, where `A` is a function, and nowhere else.
     progress : bool
-        Whether to show progress bars, by tqdm: of the steps, of a search, and of the bounds when
-        these are read.
+        Whether to show progress bars, by tqdm: of the steps, of a search, of the pass over a matrix
+        that is not dense, and of the bounds when these are read.
 
     Returns
     -------
@@ -115,9 +134,13 @@ def factorize(
         If `A` is empty or not finite, there is not exactly one of `chain`, `tol` and
         `max_parameters`, no chain that is tried has so few parameters, the chain does not have
         the shape of `A` or does not chain, the order is no permutation of the splits, a
-        permutation does not fit, or `terms` is below 1, or above it without a chain.
+        permutation does not fit, or `terms` is below 1, or above it without a chain. If the shape
+        of a function is missing, or its blocks have another one. If the products of a large
+        operator and of its adjoint contradict each other. If an option needs entries that are not
+        at hand, or no factors that hold much less than a dense matrix are found within `tol`.
     TypeError
-        If the entries of `A` are not real or complex numbers in single or double precision.
+        If the entries of `A` are not real or complex numbers in single or double precision, or a
+        large operator has no products with its adjoint.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.
 
@@ -128,6 +151,8 @@ def factorize(
        arXiv:2411.04506. The bounds above are proved in lazyop's documentation.
     .. [2] Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Fast learning of fast transforms, with
        guarantees", ICASSP 2022, hal-03438881.
+    .. [3] J. A. Tropp, A. Yurtsever, M. Udell, V. Cevher, "Practical sketching algorithms for
+       low-rank matrix approximation", SIAM J. Matrix Anal. Appl. 38(4), 2017.
 
     Examples
     --------
@@ -166,19 +191,40 @@ def factorize(
     >>> found = factorize(A, Chain.square_dyadic(64), permutation="search")
     >>> found.relative_error < 1e-13
     True
+
+    A transform of order 4096 that is known by its products alone:
+
+    >>> import scipy.fft
+    >>> from scipy.sparse.linalg import LinearOperator
+    >>> def forward(X):
+    ...     return scipy.fft.fft(X, axis=0)
+    >>> def adjoint(X):
+    ...     return scipy.fft.ifft(X, axis=0, norm="forward")
+    >>> n = 4096
+    >>> A = LinearOperator((n, n), forward, rmatvec=adjoint, matmat=forward, rmatmat=adjoint,
+    ...                    dtype=complex)
+    >>> found = factorize(A, Chain.square_dyadic(n), permutation="bit-reversal")
+    >>> found.estimate.interval[1] < 1e-13
+    True
     """
     if sum(given is not None for given in (chain, tol, max_parameters)) != 1:
         raise ValueError("give one of a chain, tol and max_parameters")
-    matrix, count = dense_matrix(A), positive_int(terms, "terms")
+    matrix, count = opened(A, shape), positive_int(terms, "terms")
+    if chain is None and count > 1:
+        raise ValueError("a sum of several terms needs a chain")
+    if isinstance(matrix, Source):
+        _check_matrix_free(chain, tol, count, permutation)
     if chain is None:
-        if count > 1:
-            raise ValueError("a sum of several terms needs a chain")
+        if isinstance(matrix, Source):
+            return _searched_source(matrix, tol, order, orthonormalize, permutation, progress)
         target = _target(matrix, None, permutation, progress)
         return _searched(target, tol, max_parameters, order, orthonormalize, progress)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     partition = chain._partition()
     splits, merged = _merged_order(order, partition), chain.merge(partition)
+    if isinstance(matrix, Source):
+        return factorize_source(matrix, merged, splits, orthonormalize, permutation, progress)
     target = _target(matrix, merged, permutation, progress)
     if count == 1:
         return factorize_on(merged, target, splits, orthonormalize, progress=progress)
@@ -190,6 +236,21 @@ def factorize(
     held: Any = found.operator
     products = [[factor.values for factor in term.factors] for term in held.operands]
     return replace(found, operator=target.operator(*products), permutation=target.permutation)
+
+
+def _check_matrix_free(chain: Any, tol: float | None, terms: int, permutation: Any) -> None:
+    """What takes all entries at hand is refused where they are not."""
+    wanted = [
+        ("max_parameters", chain is None and tol is None),
+        ("terms above 1", terms > 1),
+        ("permutation='search'", isinstance(permutation, str) and permutation == "search"),
+    ]
+    for name, given in wanted:
+        if given:
+            raise ValueError(
+                f"{name} takes all entries at once, and a dense matrix of this size takes more "
+                f"than {DENSE_BYTES >> 20} MiB; make A dense first, if there is room for it"
+            )
 
 
 def _target(matrix: Array, chain: Chain | None, permutation: Any, progress: bool) -> Target:
@@ -213,6 +274,22 @@ def _searched(
         return within_tolerance(target, _tolerance(tol), order, orthonormalize, progress)
     limit = positive_int(max_parameters, "max_parameters")
     return within_parameters(target, limit, order, orthonormalize, progress)
+
+
+def _searched_source(
+    source: Source,
+    tol: float | None,
+    order: str | Iterable[int],
+    orthonormalize: bool,
+    permutation: Any,
+    progress: bool,
+) -> Factorization:
+    if not isinstance(order, str):
+        raise ValueError("an order of splits needs a chain; without one, name the order")
+    split_order(order, 1)
+    return source_within_tolerance(
+        source, _tolerance(tol), order, orthonormalize, permutation, progress
+    )
 
 
 def _tolerance(tol: Any) -> float:

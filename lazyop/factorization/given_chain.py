@@ -14,6 +14,7 @@ from operator import matmul
 from lazyop.algebra.composite import Product, Sum
 from lazyop.butterfly.chain import Chain
 from lazyop.factorization.bounds import Bounds, StatedBounds
+from lazyop.factorization.estimate import ErrorEstimate
 from lazyop.factorization.hierarchical import Steps, hierarchical_factors, steps_are_orthogonal
 from lazyop.factorization.matrix import Target
 from lazyop.factorization.residual import energy_outside, residual_norm
@@ -28,7 +29,10 @@ __all__ = ["Factorization", "factorize_on"]
 class Factorization:
     """A matrix as a product of Kronecker-sparse factors, or a sum of some, and how far it is off.
 
-    All errors are Frobenius norms divided by that of the matrix, and true up to rounding.
+    All errors are Frobenius norms divided by that of the matrix, and true up to rounding, unless
+    there is an `estimate`: then the matrix was never held, the relative error is that of the
+    estimate, with an interval around it, and nothing is known of the bounds.
+
     `error_bound`, `lower_bound` and `split_errors` are computed when one of them, or the printed
     form, is first read: for a large matrix they take longer than the factors. Until then a copy of
     the matrix is kept for them.
@@ -42,16 +46,20 @@ class Factorization:
     relative_error : float
         Of the operator. Where the steps leave residuals that are orthogonal to each other and
         far above rounding, it is the root of the sum of their squares; elsewhere it is computed
-        entry by entry.
+        entry by entry. With an `estimate`, it is that.
+    estimate : ErrorEstimate or None
+        None where the relative error is that of all entries. Otherwise what products with random
+        vectors say of it, and with which confidence.
     error_bound : float or None
         What the algorithm guarantees from `split_errors` alone; None where nothing is proved
         for the options chosen.
-    lower_bound : float
+    lower_bound : float or None
         No product of factors with these patterns (and this permutation), or no sum of as many
-        products as were asked for, comes closer.
+        products as were asked for, comes closer. None with an `estimate`.
     split_errors : tuple of float
         For each split of the chain in two, how close any product of two factors with the
-        patterns on either side multiplied out can come. Empty where the chain does not chain.
+        patterns on either side multiplied out can come. Empty where the chain does not chain, and
+        with an `estimate`.
     permutation : tuple or None
         Permutations of rows and columns, each an operator or None; None if there is neither.
 
@@ -72,6 +80,7 @@ class Factorization:
     permutation: tuple[Permutation | None, Permutation | None] | None
     _bounds: Bounds | StatedBounds = field(compare=False)
     _choice: str | None = None
+    estimate: ErrorEstimate | None = None
 
     @property
     def error_bound(self) -> float | None:
@@ -79,8 +88,8 @@ class Factorization:
         return self._bounds.error_bound
 
     @property
-    def lower_bound(self) -> float:
-        """What no product of factors with these patterns falls below."""
+    def lower_bound(self) -> float | None:
+        """What no product of factors with these patterns falls below, or None."""
         return self._bounds.lower_bound
 
     @property
@@ -94,14 +103,15 @@ class Factorization:
         if terms > 1:
             factors = f"a sum of {terms} products of {factors}"
         held = terms * self.chain.nnz
-        bound = "none proved" if self.error_bound is None else f"{self.error_bound:.3g}"
+        upper, lower = self.error_bound, self.lower_bound
         return "\n".join(
             [
                 f"Factorization of a {m} x {n} matrix into {factors}",
                 f"  numbers held    {held} ({held / (m * n):.3g} of dense)",
                 f"  relative error  {self.relative_error:.3g}",
-                f"  at most         {bound}",
-                f"  at least        {self.lower_bound:.3g} for any factors of this chain",
+                *([] if self.estimate is None else [f"    estimated as  {self.estimate}"]),
+                f"  at most         {_proved(upper)}",
+                f"  at least        {_proved(lower, ' for any factors of this chain')}",
                 f"  permutation     {self._permuted()}",
                 *([] if self._choice is None else [f"  chain           {self._choice}"]),
             ]
@@ -114,6 +124,10 @@ class Factorization:
     def _permuted(self) -> str:
         sides = zip(("rows", "columns"), self.permutation or (None, None), strict=True)
         return " and ".join(name for name, p in sides if p is not None) or "none"
+
+
+def _proved(bound: float | None, of_what: str = "") -> str:
+    return "none proved" if bound is None else f"{bound:.3g}{of_what}"
 
 
 def factorize_on(

@@ -19,19 +19,22 @@ from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.low_rank import leading_subspaces, tail_norm
 from lazyop.factorization.progress import tracked
-from lazyop.factorization.residual import energy_outside
+from lazyop.factorization.residual import energy_outside, norm
 from lazyop.namespaces import Array, conj, namespace_of
 
 __all__ = [
     "Distances",
     "Steps",
+    "continued_factors",
     "distances",
     "error_bound",
     "hierarchical_factors",
     "peels",
+    "product_norm",
     "split_errors",
     "split_order",
     "steps_are_orthogonal",
+    "weighted_left",
 ]
 
 
@@ -204,14 +207,60 @@ def hierarchical_factors(
         Values of shape `(a, b, c, d)`. The squares of the residuals add up to that of the error
         of the product, off its support aside, if `steps_are_orthogonal`.
     """
-    train, residuals = _Train(values_from_dense(A, reduce(matmul, chain)), chain), []
-    steps = list(pairwise([*order, len(chain)]))
-    for split, following in tracked(steps, progress, "splits"):
-        if orthonormalize:
-            train.centre_on(split)
-        weight_left = orthonormalize and following < split
-        residuals.append(train.split(split, weight_left))
-    return Steps(train.factors, residuals)
+    values = values_from_dense(A, reduce(matmul, chain))
+    return _Train(chain, [values], [0, len(chain)], 0).split_all(order, orthonormalize, progress)
+
+
+def continued_factors(
+    two: list[Array],
+    split: int,
+    chain: Chain,
+    order: Sequence[int],
+    orthonormalize: bool = True,
+) -> list[Array]:
+    """Factors of a chain from two, which stand for the parts of the chain on a split's sides.
+
+    Parameters
+    ----------
+    two : list of array
+        Values of two factors, of the products of the patterns before and after the split; the
+        first one is orthonormal. The list becomes that of the factors, so that nothing is kept
+        longer than needed.
+    split : int
+    chain : Chain
+        Chainable, not redundant.
+    order : sequence of int
+        All splits. Those right of the given one come first, since a large factor would have to
+        change otherwise.
+    orthonormalize : bool
+
+    Returns
+    -------
+    list of array
+    """
+    train = _Train(chain, two, [0, split, len(chain)], 1)
+    others = [s for s in order if s > split] + [s for s in order if s < split]
+    return train.split_all(others, orthonormalize).factors
+
+
+def weighted_left(two: list[Array], chain: Chain) -> Array:
+    """The first of two factors of the same product, of which the second one is orthonormal.
+
+    The first of the given two is orthonormal.
+    """
+    train = _Train(chain, list(two), [0, 1, 2], 1)
+    train.centre_at(0)
+    return train.factors[0]
+
+
+def product_norm(factors: Sequence[Array], chain: Chain) -> float:
+    """Frobenius norm of the product of a chain's factors, which is not formed.
+
+    The norm is that of the last factor, once all others are orthonormal.
+    """
+    train = _Train(chain, list(factors), list(range(len(chain) + 1)), 0)
+    train.centre_at(len(factors) - 1)
+    return norm(train.factors[-1])
 
 
 class _Train:
@@ -223,15 +272,23 @@ class _Train:
     of the centre then changes the whole product by as much.
     """
 
-    def __init__(self, values: Array, chain: Chain) -> None:
-        self.chain = chain
-        self.factors = [values]
-        self.ends = [0, len(chain)]
-        self.centre = 0
+    def __init__(self, chain: Chain, factors: list[Array], ends: list[int], centre: int) -> None:
+        self.chain, self.factors, self.ends, self.centre = chain, factors, ends, centre
 
-    def centre_on(self, split: int) -> None:
-        """Make the factor whose interval contains a split the centre."""
-        target = self._position(split)
+    def split_all(
+        self, order: Sequence[int], orthonormalize: bool, progress: bool = False
+    ) -> Steps:
+        """Split at all the given places, in their order."""
+        steps, residuals = list(pairwise([*order, len(self.chain)])), []
+        for split, following in tracked(steps, progress, "splits"):
+            if orthonormalize:
+                self.centre_at(self._position(split))
+            weight_left = orthonormalize and following < split
+            residuals.append(self.split(split, weight_left))
+        return Steps(self.factors, residuals)
+
+    def centre_at(self, target: int) -> None:
+        """Make a factor the centre."""
         while self.centre < target:
             self._shift_right()
         while self.centre > target:

@@ -31,9 +31,14 @@ __all__ = [
     "Permutations",
     "Target",
     "dense_matrix",
+    "described_permutations",
+    "factored_dtype",
+    "for_the_matrix",
     "prepared",
+    "safe_exponent",
     "scaled",
     "spread_power",
+    "times_power",
     "unit_scaled",
 ]
 
@@ -69,11 +74,21 @@ class Target:
 
     def operator(self, *terms: Sequence[Array]) -> LazyOperator:
         """The operator of factors of the entries, or of a sum of such products, for the matrix."""
-        butterflies = [Butterfly(spread_power(factors, self.exponent)) for factors in terms]
-        operator: LazyOperator = butterflies[0] if len(butterflies) == 1 else Sum(*butterflies)
-        if self.rows is not None:
-            operator = self.rows @ operator
-        return operator if self.columns is None else operator @ self.columns
+        return for_the_matrix(terms, self.exponent, self.rows, self.columns)
+
+
+def for_the_matrix(
+    terms: Sequence[Sequence[Array]],
+    exponent: int,
+    rows: Permutation | None,
+    columns: Permutation | None,
+) -> LazyOperator:
+    """`P B Q` times a power of two, for a sum `B` of products of factors."""
+    butterflies = [Butterfly(spread_power(factors, exponent)) for factors in terms]
+    operator: LazyOperator = butterflies[0] if len(butterflies) == 1 else Sum(*butterflies)
+    if rows is not None:
+        operator = rows @ operator
+    return operator if columns is None else operator @ columns
 
 
 def prepared(matrix: Array, permutation: Any) -> Target:
@@ -84,7 +99,7 @@ def prepared(matrix: Array, permutation: Any) -> Target:
     ValueError
         If it is not finite, or a permutation does not fit.
     """
-    rows, columns = _permutations(permutation, matrix)
+    rows, columns = described_permutations(permutation, tuple(matrix.shape), matrix)
     entries, exponent = scaled(_unpermuted(matrix, rows, columns))
     if entries is matrix:  # perhaps the caller's own, to be written to while bounds wait
         entries = namespace_of(matrix).asarray(matrix, copy=True)
@@ -100,40 +115,45 @@ def dense_matrix(A: Any) -> Array:
         raise ValueError(f"A must be a matrix, got an array of shape {tuple(matrix.shape)}")
     if 0 in matrix.shape:
         raise ValueError(f"A has no entries: its shape is {tuple(matrix.shape)}")
-    if dtype_of(matrix).kind in "biu":
-        matrix = cast(matrix, np.float64)
-    if dtype_of(matrix).char not in "fdFD":
-        raise TypeError(
-            f"A must be in single or double precision, got {dtype_of(matrix)}; convert it first"
-        )
-    return matrix
+    return cast(matrix, factored_dtype(dtype_of(matrix)))
 
 
-def _permutations(permutation: Any, matrix: Array) -> Permutations:
+def factored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The precision in which a matrix of some dtype is factorized: integers count as float64."""
+    if dtype.kind in "biu":
+        return np.dtype(np.float64)
+    if dtype.char not in "fdFD":
+        raise TypeError(f"A must be in single or double precision, got {dtype}; convert it first")
+    return dtype
+
+
+def described_permutations(
+    permutation: Any, shape: tuple[int, int], reference: Array
+) -> Permutations:
+    """Permutations of rows and columns from the caller's words, made where an array lives."""
     pair = permutation if isinstance(permutation, tuple | list) else (None, permutation)
     if len(pair) != 2:
         raise ValueError(f"permutation must be one or a pair (rows, columns), got {len(pair)}")
-    return _permutation(pair[0], matrix, axis=0), _permutation(pair[1], matrix, axis=1)
+    rows = _permutation(pair[0], shape[0], "rows", reference)
+    return rows, _permutation(pair[1], shape[1], "columns", reference)
 
 
-def _permutation(permutation: Any, matrix: Array, axis: int) -> Permutation | None:
-    """The permutation of one axis of a matrix, its indices where the matrix lives."""
-    n = matrix.shape[axis]
+def _permutation(permutation: Any, n: int, side: str, reference: Array) -> Permutation | None:
+    """The permutation of one axis of a matrix."""
     if permutation is None:
         return None
     if isinstance(permutation, str) and permutation == "bit-reversal":
-        return Permutation(like(bit_reversal(n).p, matrix))
+        return Permutation(like(bit_reversal(n).p, reference))
     if not isinstance(permutation, Permutation):
         raise ValueError(
             "permutation must be None, 'bit-reversal', 'search', a Permutation, or a pair of these "
             f"but 'search', got {permutation!r}"
         )
     if permutation.shape != (n, n):
-        side = ("rows", "columns")[axis]
         raise ValueError(f"a permutation of {permutation.shape[0]} does not fit {n} {side}")
-    if not share_home(permutation.p, matrix):
+    if not share_home(permutation.p, reference):
         raise TypeError(
-            f"the permutation is in {describe(permutation.p)}, A in {describe(matrix)}; "
+            f"the permutation is in {describe(permutation.p)}, A in {describe(reference)}; "
             "bring them together with .to(...)"
         )
     return permutation
@@ -165,21 +185,34 @@ def scaled(matrix: Array) -> tuple[Array, int]:
 
 def unit_scaled(matrix: Array) -> tuple[Array, int]:
     """With a largest entry of about 1; and the exponent of the power of two taken out."""
-    xp = namespace_of(matrix)
-    is_complex = dtype_of(matrix).kind == "c"
-    parts = (xp.real(matrix), xp.imag(matrix)) if is_complex else (matrix,)
+    exponent = _exponent(matrix)
+    return times_power(matrix, -exponent), exponent
+
+
+def safe_exponent(sample: Array) -> int:
+    """A power of two to be taken out, of a matrix from which these entries or products come."""
+    xp = namespace_of(sample)
+    reach = float(xp.finfo(sample.dtype).smallest_normal) ** 0.25
+    exponent = _exponent(sample)
+    return 0 if reach < 2.0**exponent < 1 / reach else exponent
+
+
+def _exponent(x: Array) -> int:
+    xp = namespace_of(x)
+    is_complex = dtype_of(x).kind == "c"
+    parts = (xp.real(x), xp.imag(x)) if is_complex else (x,)
     largest = max(float(xp.max(xp.abs(part))) for part in parts)
-    exponent = math.frexp(largest)[1] - 1 if largest else 0
-    return _times_power(matrix, -exponent), exponent
+    return math.frexp(largest)[1] - 1 if largest else 0
 
 
 def spread_power(factors: Sequence[Array], exponent: int) -> list[Array]:
     """The factors with their product times a power of two, of which each takes its share."""
     share, rest = divmod(exponent, len(factors))
-    return [_times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]
+    return [times_power(factor, share + (k < rest)) for k, factor in enumerate(factors)]
 
 
-def _times_power(x: Array, exponent: int) -> Array:
+def times_power(x: Array, exponent: int) -> Array:
+    """An array times a power of two."""
     # In two halves, since the power itself may be out of range where the product is not.
     half = exponent // 2
     return x * 2.0**half * 2.0 ** (exponent - half)
