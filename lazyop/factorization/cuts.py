@@ -42,16 +42,19 @@ class Cut:
         return proper and other.rows % self.rows == 0 and other.columns % self.columns == 0
 
 
-def cut_places(m: int, n: int) -> list[tuple[int, int]]:
+def cut_places(m: int, n: int, *, whole: bool = False) -> list[tuple[int, int]]:
     """Cuts `(B, C)` worth a look, in an order from left to right.
 
-    Those that keep `B` and `C` in proportion, that is `log B / log m` next to `log C / log n`. The
+    Those that keep `B` and `C` in proportion, that is `log B / log m` next to `log C / log n`, and
+    `(m, 1)`, which makes two factors of the whole, if asked for and if that is not too large. The
     blocks of each have at least two rows and columns; others can be represented exactly with no
     fewer numbers than without the cut.
     """
     rows, columns = _divisors(m), _divisors(n)
     places = {(B, C) for B in rows for C in _nearest(columns, _level(B, m))}
     places |= {(B, C) for C in columns for B in _nearest(rows, _level(C, n))}
+    if whole and min(m, n) <= _LARGEST_WHOLE:
+        places.add((m, 1))
     return sorted(
         ((B, C) for B, C in places if min(B, n // C) > 1), key=lambda place: math.prod(place)
     )

@@ -209,7 +209,7 @@ def _middle_place(m: int, n: int) -> tuple[int, int]:
 
     That is only taken where there is no other, as for prime sizes.
     """
-    places = [(B, C) for B, C in cut_places(m, n) if (m, 1) != (B, C)]
+    places = cut_places(m, n)
     return min(places, key=lambda place: place[1] / n + 1 / place[0], default=(m, 1))
 
 
@@ -224,7 +224,7 @@ def _cuts_before(
     """Cuts of the left factor, and what ranks there leave out if the right one is orthonormal."""
     (m, _), (B, C) = shape, place
     cuts = []
-    for b, c in cut_places(B, C):
+    for b, c in cut_places(B, C, whole=True):
         junction = Junction(
             Pattern(1, b, c, m // b), Pattern(c, B // b * (m // B), C // c * rank, m // B)
         )
@@ -238,7 +238,7 @@ def _cuts_after(
     """Cuts of the right factor, and what ranks there leave out if the left one is orthonormal."""
     (m, n), (B, C) = shape, place
     cuts = []
-    for b, c in cut_places(m // B, n // C):
+    for b, c in cut_places(m // B, n // C, whole=True):
         junction = Junction(
             Pattern(C, rank * b, c, m // B // b), Pattern(C * c, m // B // b, n // C // c, 1)
         )
