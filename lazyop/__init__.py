@@ -15,6 +15,7 @@ from lazyop.factorization.nearest_kron import nearest_kron
 from lazyop.factorization.refine import refine
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
+from lazyop.quantization.formats import FloatFormat
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
@@ -32,6 +33,7 @@ __all__ = [
     "Cost",
     "Diagonal",
     "Factorization",
+    "FloatFormat",
     "Identity",
     "Kron",
     "KronSum",
