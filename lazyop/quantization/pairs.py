@@ -39,10 +39,14 @@ from lazyop.quantization.scalings import (
 __all__ = ["quantized_pairs", "quantized_vectors"]
 
 #: Numbers per array of candidates: a dozen such arrays stay in a core's second-level cache.
-_CHUNK = 1 << 14
+_CHUNK = 1 << 13
 
-#: Longer real vectors are scanned one by one, in a time that grows with m log m and not with m^2.
-_SHORT = 8
+#: Squared errors below this one are rounding errors in double precision.
+_EXACT = 2.0**-100
+
+#: Longer real vectors are scanned one by one, in a time that grows with m log m and not with m^2,
+#: unless rounding all entries for all scalings takes so few operations that calls cost more.
+_SHORT, _FEW = 12, 1 << 15
 
 
 def quantized_pairs(
@@ -93,13 +97,18 @@ def quantized_vectors(side: Side, bits: int) -> Values:
 def _best_scalings(left: Side, right: Side | None, bits: int, sample: int | None) -> Values:
     dtype, sample = left.vectors.dtype, sample or usual_sample(bits)
     best = np.ones(left.count, dtype=dtype)
-    if dtype.kind != "c" and left.length > _SHORT:
+    if dtype.kind != "c" and _is_long(left, right, bits):
         for i in range(left.count):
             best[i] = best_scaling(left[i : i + 1], right and right[i : i + 1], bits)
         return best
     for part in _parts(left.count, number_of_scalings(left.length, bits, sample, dtype)):
         best[part] = _best_of(left[part], right and right[part], bits, sample)
     return best
+
+
+def _is_long(left: Side, right: Side | None, bits: int) -> bool:
+    entries = left.length + (0 if right is None else right.length)
+    return left.length > _SHORT and left.length * entries << (bits - 1) > _FEW
 
 
 def _parts(count: int, candidates: int) -> Iterator[slice]:
@@ -112,8 +121,8 @@ def _best_of(left: Side, right: Side | None, bits: int, sample: int) -> Values:
     """For each pair, the scaling with the least error among all candidates."""
     scalings = all_scalings(left.vectors, bits, sample)
     errors = _errors(left, right, scalings, bits)
-    # The first of equal ones, so that a vector that needs no scaling has none.
-    chosen = np.argmin(errors, axis=1)[:, None]
+    # The first of equally good ones, so that a vector that needs no scaling has none.
+    chosen = np.argmin(np.maximum(errors, _EXACT), axis=1)[:, None]
     return np.asarray(np.take_along_axis(scalings, chosen, axis=1)[:, 0])
 
 
