@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import name_of
 from lazyop.operator import LazyOperator
+from lazyop.quantization.codings import Floats
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.formats import FloatFormat, as_format
 from lazyop.quantization.matches import Values
+from lazyop.quantization.packed import pack_butterfly
 from lazyop.quantization.rank_one import searchable
 from lazyop.quantization.structure import Chained, chained
 from lazyop.quantization.term import Term
@@ -34,7 +35,9 @@ class Quantization:
     Attributes
     ----------
     operator : LazyOperator
-        Acts as the one that was quantized, with permutations, coefficients and dtype.
+        Acts as the one that was quantized, with permutations, coefficients and dtype. Holds the
+        entries as bits, and multiplies from them: less memory, and more time. Its ``astype`` makes
+        the butterfly of the same numbers.
     relative_error : float
         Of the operator.
     rounding_error : float
@@ -168,7 +171,7 @@ def quantize(
         held = [term.held(_quantized(term, method, mirror, sweeps)) for term in terms]
     operator = found.rebuild(
         [
-            Butterfly([_as(values, dtype) for values in term.restored(factors)])
+            _packed(term.restored(factors), form, dtype)
             for term, factors in zip(terms, held, strict=True)
         ]
     )
@@ -242,6 +245,11 @@ def _in_double(factors: Sequence[Values]) -> list[Values]:
         if not np.isfinite(values).all():
             raise ValueError(f"factor {k + 1} of {len(factors)} holds NaN or infinity")
     return [values.astype(wide) for values in factors]
+
+
+def _packed(factors: Sequence[Values], form: FloatFormat, dtype: np.dtype[Any]) -> LazyOperator:
+    codings = [Floats(form.fitted(values)) for values in factors]
+    return pack_butterfly([_as(values, dtype) for values in factors], codings)
 
 
 def _as(values: Values, dtype: np.dtype[Any]) -> Values:

@@ -8,6 +8,7 @@ from chains import random_values
 
 import lazyop as lo
 from lazyop.quantization.formats import FORMATS, as_format
+from lazyop.quantization.packed import PackedButterfly
 
 rng = np.random.default_rng(0)
 DYADIC = lo.Butterfly(random_values(lo.Chain.square_dyadic(32)))
@@ -43,8 +44,8 @@ def dense_error(op, quantized):
 
 
 def chains_in(op):
-    if isinstance(op, lo.Butterfly):
-        yield op
+    if isinstance(op, PackedButterfly):
+        yield op.unpack()
     for part in op.args:
         yield from chains_in(part)
 
@@ -79,8 +80,10 @@ def test_stated_errors_are_true_and_entries_are_of_the_format(name, form):
 
 def test_permutations_and_coefficients_stay():
     found = lo.quantize(2j * (P @ DYADIC), "bfloat16").operator
-    before, after = repr(2j * (P @ DYADIC)), repr(found)
-    assert before == after
+    assert found.coefficient == 2j
+    permutation, packed = found.operand.args
+    assert permutation is P
+    assert packed.chain == DYADIC.chain
 
 
 @pytest.mark.parametrize("n", [64, 256])
@@ -158,7 +161,7 @@ def test_zeros_and_rounding_errors_in_their_place():
     noisy = [v.copy() for v in factors]
     noisy[1][0, 0, 0] = 1e-18
     for values in (factors, noisy):
-        found = lo.quantize(lo.Butterfly(values), "float8_e4m3fn").operator
+        found = lo.quantize(lo.Butterfly(values), "float8_e4m3fn").operator.unpack()
         assert not found.factors[1].values[0, 0, 0].any()
     zero = lo.quantize(lo.Butterfly([0 * v for v in factors]), "float16")
     assert zero.relative_error == zero.rounding_error == 0
@@ -186,6 +189,38 @@ def test_it_says_what_it_has_found():
         assert f"{number:.3g}" in repr(found)
     assert "times less than rounding" in repr(found)
     assert pickle.loads(pickle.dumps(found)).relative_error == found.relative_error
+
+
+@pytest.mark.parametrize("form", [*FORMATS, lo.FloatFormat(4)], ids=str)
+@pytest.mark.parametrize("op", [DYADIC, COMPLEX, WIDE.astype(np.float32)], ids=["d", "F", "f"])
+def test_it_holds_only_the_bits_it_says(op, form):
+    found = lo.quantize(op, form, sweeps=0)
+    parts = 2 if op.dtype.kind == "c" else 1
+    weights = sum(f.values.size for f in op.factors)
+    assert found.bits_per_weight * weights == 8 * found.operator.cost.nbytes
+    assert found.operator.cost.parameters == weights
+    if form in FORMATS:
+        width = as_format(form).bits * parts
+        assert found.bits_per_weight == pytest.approx(width, abs=8 * 20 * 5 / weights)
+        assert found.bits_per_weight >= width
+    else:
+        # A sign, three bits beside the leading one, and an exponent of a few bits.
+        assert 6 * parts <= found.bits_per_weight <= 10 * parts
+    x = rng.standard_normal(op.shape[1])
+    np.testing.assert_allclose(
+        found.operator @ x,
+        found.operator.astype(float if parts == 1 else complex) @ x,
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_what_is_quantized_can_be_quantized():
+    once = lo.quantize(P @ DYADIC, "bfloat16").operator
+    again = lo.quantize(once, "bfloat16")
+    assert again.relative_error < 1e-15
+    coarse = lo.quantize(once, lo.FloatFormat(4))
+    assert dense_error(once, coarse.operator) == pytest.approx(coarse.relative_error)
 
 
 def test_nothing_is_random():
