@@ -147,3 +147,19 @@ def test_entries_without_weight_do_not_count(short, monkeypatch):
     best = least_error(x[0, :2], y[0, :2], 3)
     errors = errors_of(*(matched(Side(v, w), q) for v, q in zip((x, y), found, strict=True)))
     assert np.sqrt(errors[0]) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("bits", [2, 7, 12])
+def test_compiled_code_finds_the_same(bits, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(pairs, "_WORTH_COMPILED", 0)
+    rng = np.random.default_rng(bits)
+    x = Side(normal(rng, 9, 2, dtype=complex), rng.random((9, 2)))
+    y = Side(normal(rng, 9, 3, dtype=complex), rng.random((9, 3)))
+    x.vectors[3], x.vectors[4, 1], y.vectors[5] = 0, 0, 0
+    found = []
+    for compiled in (True, False):
+        monkeypatch.setattr(pairs, "has_compiled", lambda compiled=compiled: compiled)
+        found.append([*quantized_pairs(x, y, bits), quantized_vectors(y, bits)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
