@@ -24,7 +24,7 @@ _SPECIALS = ("infinity", "nan", "none")
 _DOUBLE = 53, 1023, -1074
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FloatFormat:
     r"""Binary floating-point numbers with a given width of significand and exponent.
 
@@ -91,6 +91,16 @@ class FloatFormat:
         too_large = self.specials != "none" and self._last_exponent() > _DOUBLE[1]
         if too_large or self.min_exponent - t + 1 < _DOUBLE[2]:
             raise ValueError(f"{self} holds numbers that double precision does not hold")
+
+    def __repr__(self) -> str:
+        said = [f"significand_bits={self.significand_bits}"]
+        if self.exponent_bits is not None:
+            said.append(f"exponent_bits={self.exponent_bits}")
+            if self.bias != 2 ** (self.exponent_bits - 1) - 1:
+                said.append(f"bias={self.bias}")
+        if self.specials != "infinity":
+            said.append(f"specials={self.specials!r}")
+        return f"FloatFormat({', '.join(said)})"
 
     # What it holds --------------------------------------------------------------------------
 
