@@ -12,6 +12,7 @@ from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, resolve
 from lazyop.operator import LazyOperator
+from lazyop.quantization.by_energy import ByEnergy
 from lazyop.quantization.codings import Coding
 from lazyop.quantization.factorwise import Factorwise, pack_factorwise
 
@@ -43,7 +44,7 @@ class Store(Protocol):
 
 
 #: What reads the bytes that begin with a kind: the place in this tuple.
-STORES = (Factorwise,)
+STORES: tuple[type[Factorwise] | type[ByEnergy], ...] = (Factorwise, ByEnergy)
 
 
 class PackedButterfly(LazyOperator):
@@ -83,6 +84,10 @@ class PackedButterfly(LazyOperator):
         self.chain = chain.H if self._transposed else chain
         super().__init__(self._store.dtype, self.chain.shape)
 
+    def values(self) -> list[npt.NDArray[Any]]:
+        """Return the entries that the bits stand for, of each factor, before any transposition."""
+        return self._store.values()
+
     def unpack(self) -> Butterfly:
         """Return the butterfly with the same entries, as floats of this operator's dtype.
 
@@ -91,7 +96,7 @@ class PackedButterfly(LazyOperator):
         Butterfly
             On NumPy.
         """
-        factors = [KroneckerSparse(values) for values in self._store.values()]
+        factors = [KroneckerSparse(values) for values in self.values()]
         if self._transposed:
             factors = [factor._transpose() for factor in reversed(factors)]
         if self._conjugated:
