@@ -190,6 +190,15 @@ class ByEnergy:
         """The square dyadic chain."""
         return Chain.square_dyadic(self.layout.size)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a kernel multiplies a vector by the bits themselves: there is none."""
+        return False
+
+    def vector(self, x: Values, *, transposed: bool) -> Values | None:
+        """Return None: the codes are read one after another."""
+        return None
+
     def values(self) -> list[Values]:
         """Return the entries of all factors, leftmost first."""
         energies = np.empty(self.layout.size)

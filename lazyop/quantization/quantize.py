@@ -107,7 +107,7 @@ def quantize(
 
     With "normal-form", what scalings leave free is not kept at all, and what is kept has as many
     bits as an error wants, or as are to be had: the result is a `PackedButterfly`, in which numbers
-    have not the format, but the product has its accuracy. See the notes on the normal form in the documentation.
+    have not the format, but the product has its accuracy.
 
     Parameters
     ----------
