@@ -99,8 +99,8 @@ class Sweeps:
         x, y = self._lefts[k].side(left), self._rights[k + 2].side(right)
         open_pairs = self._unseen(k, x, y)
         x, y = x[open_pairs], y[open_pairs]
-        x_all = columns_of(self.quantized[k])
-        y_all = columns_of(_turned(self.quantized[k + 1]))
+        x_all = columns_of(self.quantized[k]).copy()
+        y_all = columns_of(_turned(self.quantized[k + 1])).copy()
         x_hat, y_hat = quantized_pairs(x, y, self._bits)
         before = _errors(x, y, x_all[open_pairs], y_all[open_pairs])
         # Below that, it is rounding errors that decide, and might go in circles.

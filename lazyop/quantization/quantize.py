@@ -9,18 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import name_of
 from lazyop.operator import LazyOperator
+from lazyop.quantization.codings import Floats
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.formats import FloatFormat, as_format
 from lazyop.quantization.matches import Values
 from lazyop.quantization.normal_form import normal_form
+from lazyop.quantization.packed import pack_butterfly
 from lazyop.quantization.rank_one import searchable
 from lazyop.quantization.structure import Chained, chained
 from lazyop.quantization.term import Term
 
 __all__ = ["Quantization", "quantize"]
+
+#: Relative error of the normal form where rounding is exact.
+_CLOSEST = 2.0**-40
 
 _METHODS = ("round", "pairwise", "left-to-right", "normal-form")
 
@@ -35,7 +39,9 @@ class Quantization:
     Attributes
     ----------
     operator : LazyOperator
-        Acts as the one that was quantized, with permutations, coefficients and dtype.
+        Acts as the one that was quantized, with permutations, coefficients and dtype. Holds the
+        entries as bits, and multiplies from them: less memory, and more time. Its ``astype`` makes
+        the butterfly of the same numbers.
     relative_error : float
         Of the operator.
     rounding_error : float
@@ -44,7 +50,8 @@ class Quantization:
         All bits that the operator holds, by the number of entries of its factors. A complex entry
         counts once, and has two numbers.
     format : FloatFormat
-        What all entries are numbers of.
+        What all entries are numbers of. Of a normal form, to which no format was given, the
+        format of unbounded exponents to which rounding is as accurate.
 
     Examples
     --------
@@ -120,7 +127,7 @@ def quantize(
         "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", their dtypes, or a `FloatFormat`.
         Powers of two on columns and rows keep all entries in its range, where that is possible.
         Where it is for the large entries alone, small ones lose bits. The normal form is at most as
-        far off as plain rounding to this format; it takes `tol` or `bits` instead.
+        far off as plain rounding to this format, or `tol` or `bits` take its place.
     method : {"left-to-right", "pairwise", "round", "normal-form"}
         "pairwise" quantizes the first and the second factor together, the third and the fourth,
         and so on, and rounds the last of an odd number, before the sweeps. "round" rounds every
@@ -189,7 +196,7 @@ def quantize(
         held = [term.held(_quantized(term, method, mirror, sweeps)) for term in terms]
     operator = found.rebuild(
         [
-            Butterfly([_as(values, dtype) for values in term.restored(factors)])
+            _packed(term.restored(factors), form, dtype)
             for term, factors in zip(terms, held, strict=True)
         ]
     )
@@ -220,9 +227,7 @@ def _in_normal_form(
 
     form = as_format(format) if format is not None else None
     if form is not None:
-        tol = rounding(form)
-        if tol == 0:
-            raise ValueError(f"rounding to {form} is exact: ask for a relative error")
+        tol = max(rounding(form), 16 * epsilon, _CLOSEST)
     packed = [normal_form(values, dtype, tol=tol, bits=bits, widths=widths) for values in doubles]
     operator = found.rebuild([each.operator for each in packed])
     terms = [Term(values, FloatFormat(53), epsilon) for values in doubles]
@@ -311,6 +316,11 @@ def _in_double(factors: Sequence[Values]) -> list[Values]:
         if not np.isfinite(values).all():
             raise ValueError(f"factor {k + 1} of {len(factors)} holds NaN or infinity")
     return [values.astype(wide) for values in factors]
+
+
+def _packed(factors: Sequence[Values], form: FloatFormat, dtype: np.dtype[Any]) -> LazyOperator:
+    codings = [Floats(form.fitted(values)) for values in factors]
+    return pack_butterfly([_as(values, dtype) for values in factors], codings)
 
 
 def _as(values: Values, dtype: np.dtype[Any]) -> Values:

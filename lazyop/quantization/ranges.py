@@ -169,6 +169,7 @@ def _too_large(factors: Sequence[Values], limits: Sequence[_Limits], form: Float
     worst = int(np.argmin([x.high.min() for x in limits]))
     size = float(np.max(np.abs(factors[worst])))
     return (
-        f"factor {worst + 1} of {len(factors)} has an entry of size {size:.3g}, beyond what powers "
-        f"of two between the factors can bring into the range of {form}, up to {form.largest:.3g}"
+        f"factor {worst + 1} of {len(factors)} comes to have an entry of size {size:.3g}; no "
+        f"powers of two between factors bring all entries below {form.largest:.5g}, the most of "
+        f"{form}"
     )

@@ -12,6 +12,7 @@ from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.namespaces import to_numpy
 from lazyop.operator import LazyOperator
 from lazyop.quantization.matches import Values
+from lazyop.quantization.packed import PackedButterfly
 from lazyop.structured.permutation import Permutation
 
 __all__ = ["Chained", "chained"]
@@ -70,6 +71,8 @@ def _apart(op: LazyOperator) -> Chained:
         return _one_chain([op])
     if isinstance(op, Butterfly):
         return _one_chain(op.factors)
+    if isinstance(op, PackedButterfly):
+        return _apart(op.unpack())
     if isinstance(op, Scaled):
         return _multiple(op)
     if isinstance(op, Product):
