@@ -83,12 +83,13 @@ def pack_each(codes: Codes, widths: Codes) -> Bytes:
 def read_each(stream: Bytes, start: int, widths: Codes) -> tuple[Codes, int]:
     """Return codes of the given widths from a bit on, and where the next one begins.
 
-    Widths are at most 56, and 7 bytes more than the codes must follow in the stream.
+    Widths are at most 56, and the stream is at least of 8 bytes.
     """
     ends = start + np.cumsum(widths)
     starts = ends - widths
     windows: Any = np.ndarray((stream.size - 7,), "<u8", stream, strides=(1,))
-    shifted = windows[starts >> 3] >> (starts & 7).astype(np.uint64)
+    first = np.minimum(starts >> 3, stream.size - 8)
+    shifted = windows[first] >> (starts - 8 * first).astype(np.uint64)
     mask = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
     return (shifted & mask).astype(np.int64), int(ends[-1]) if ends.size else start
 

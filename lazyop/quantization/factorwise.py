@@ -13,8 +13,10 @@ import numpy.typing as npt
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.array_api import kronecker_sparse_elementwise, kronecker_sparse_matmul
+from lazyop.kernels.packed_chain import FEWEST_ROWS, GUARD, PackedChain
+from lazyop.kernels.plan import has_compiled
 from lazyop.quantization.bits import Bytes, pack, put_number, read, stream_bytes, take_number
-from lazyop.quantization.codings import CODINGS, Coding
+from lazyop.quantization.codings import CODINGS, Coding, Directions, Floats
 
 __all__ = ["Factorwise", "Tile", "apply_block", "pack_factorwise"]
 
@@ -105,6 +107,41 @@ class Factorwise:
             X = result.reshape(a * b * d, -1)
         return X
 
+    @cached_property
+    def compiled(self) -> PackedChain | None:
+        """What reads the bits in compiled code; None where it does not take such a chain."""
+        *others, last = self.factors
+        if not has_compiled() or not isinstance(last.coding, Floats):
+            return None
+        if not all(isinstance(factor.coding, Directions) for factor in others):
+            return None
+        size = self.chain.shape[0]
+        if size != 1 << len(self.chain) or size < FEWEST_ROWS:
+            return None
+        if self.chain != Chain.square_dyadic(size):
+            return None
+        start, _, width = last.streams[0]
+        form = last.coding.format
+        words = np.require(self.data, requirements="A")[: self.data.size // 4 * 4].view(np.uint32)
+        chain = PackedChain(
+            words,
+            tuple((f.streams[0][0] // 4, f.streams[0][2]) for f in others),
+            (start // 4, width, form.significand_bits - 1),
+            form.bias or 0,
+        )
+        return chain if form.specials == "none" and chain.takes(self.dtype) else None
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a kernel multiplies a vector by the bits themselves."""
+        return self.compiled is not None
+
+    def vector(self, x: Values, *, transposed: bool) -> Values | None:
+        """Multiply a real vector by compiled code; None where that does not take it."""
+        if self.compiled is None or not self.compiled.takes(x.dtype):
+            return None
+        return self.compiled.vector(np.ascontiguousarray(x), transposed=transposed)
+
     @classmethod
     def from_header(cls, data: Bytes, at: int, dtype: np.dtype[Any]) -> Factorwise:
         """Read the header that `pack_factorwise` wrote.
@@ -133,6 +170,7 @@ class Factorwise:
                 streams.append((start, m, width))
                 start += stream_bytes(pattern.a * m * pattern.d, width)
             factors.append(_Factor(pattern, coding, tuple(streams)))
+        start += _guard([pattern for pattern, _ in described])
         if start != data.size:
             raise ValueError(f"the packed weights are {data.size} bytes, not {start}")
         return cls(data, dtype, tuple(factors))
@@ -148,7 +186,8 @@ def pack_factorwise(values: Sequence[Values], codings: Sequence[Coding], head: b
             streams.append(pack(codes, width))
     joined = b"".join(header)
     padding = bytes(-len(joined) % 4)
-    return np.concatenate([np.frombuffer(joined + padding, dtype=np.uint8), *streams])
+    guard = np.zeros(_guard([Pattern(*entries.shape) for entries in values]), dtype=np.uint8)
+    return np.concatenate([np.frombuffer(joined + padding, dtype=np.uint8), *streams, guard])
 
 
 def apply_block(values: Values, X: Values, *, transposed: bool, conjugated: bool) -> Values:
@@ -161,6 +200,11 @@ def apply_block(values: Values, X: Values, *, transposed: bool, conjugated: bool
     kernel = kronecker_sparse_elementwise if c <= 2 else kronecker_sparse_matmul
     Y: Values = kernel(values, X.reshape(a * c * d, -1)).reshape(a, b, d, -1)
     return Y
+
+
+def _guard(patterns: Sequence[Pattern]) -> int:
+    """Return the bytes after the streams that compiled products may read, whatever is in them."""
+    return 4 * GUARD if patterns[0].shape[0] >= FEWEST_ROWS else 0
 
 
 def _parts(dtype: np.dtype[Any]) -> int:

@@ -12,6 +12,7 @@ from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, resolve
 from lazyop.operator import LazyOperator
+from lazyop.quantization.by_energy import ByEnergy
 from lazyop.quantization.codings import Coding
 from lazyop.quantization.factorwise import Factorwise, pack_factorwise
 
@@ -35,15 +36,25 @@ class Store(Protocol):
     def chain(self) -> Chain:
         """The patterns of the factors."""
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a kernel multiplies a vector by the bits themselves."""
+
     def values(self) -> list[npt.NDArray[Any]]:
         """Return the entries of all factors, leftmost first."""
+
+    def vector(self, x: npt.NDArray[Any], *, transposed: bool) -> npt.NDArray[Any] | None:
+        """Multiply a vector by the bits themselves; None where no kernel takes them."""
 
     def apply(self, X: Array, *, transposed: bool, conjugated: bool) -> Array:
         """Multiply a matrix of columns by the chain, its transpose, conjugate or adjoint."""
 
 
+#: Up to how many columns are multiplied one by one where a kernel reads the bits.
+_FEW_COLUMNS = 8
+
 #: What reads the bytes that begin with a kind: the place in this tuple.
-STORES = (Factorwise,)
+STORES: tuple[type[Factorwise] | type[ByEnergy], ...] = (Factorwise, ByEnergy)
 
 
 class PackedButterfly(LazyOperator):
@@ -83,6 +94,10 @@ class PackedButterfly(LazyOperator):
         self.chain = chain.H if self._transposed else chain
         super().__init__(self._store.dtype, self.chain.shape)
 
+    def values(self) -> list[npt.NDArray[Any]]:
+        """Return the entries that the bits stand for, of each factor, before any transposition."""
+        return self._store.values()
+
     def unpack(self) -> Butterfly:
         """Return the butterfly with the same entries, as floats of this operator's dtype.
 
@@ -91,7 +106,7 @@ class PackedButterfly(LazyOperator):
         Butterfly
             On NumPy.
         """
-        factors = [KroneckerSparse(values) for values in self._store.values()]
+        factors = [KroneckerSparse(values) for values in self.values()]
         if self._transposed:
             factors = [factor._transpose() for factor in reversed(factors)]
         if self._conjugated:
@@ -99,7 +114,23 @@ class PackedButterfly(LazyOperator):
         return Butterfly(factors)
 
     def _apply(self, X: Array) -> Array:
+        if X.shape[1] <= _FEW_COLUMNS:
+            each = [self._compiled_vector(X[:, k]) for k in range(X.shape[1])]
+            columns = [y for y in each if y is not None]
+            if columns and len(columns) == len(each):
+                return np.stack(columns, axis=1)
         return self._store.apply(X, transposed=self._transposed, conjugated=self._conjugated)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled_vector(x)
+        return super()._apply_vector(x) if y is None else y
+
+    def _compiled_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Multiply a vector by the bits directly; None where there is no such kernel."""
+        if x.dtype.kind == "c" and self.dtype.kind != "c":  # real weights act on both parts
+            real, imaginary = (self._compiled_vector(part) for part in (x.real, x.imag))
+            return None if real is None or imaginary is None else real + 1j * imaginary
+        return self._store.vector(x, transposed=self._transposed)
 
     def _adjoint(self) -> LazyOperator:
         return self._turned(transposed=True, conjugated=self.dtype.kind == "c")
@@ -138,7 +169,8 @@ class PackedButterfly(LazyOperator):
         return self.chain.nnz * self._flops_per_entry()
 
     def _steps(self, columns: int) -> Iterator[Step]:
-        yield Step(repr(self), "packed", self._flops() * columns)
+        kernel = "compiled" if self._store.is_compiled and columns <= _FEW_COLUMNS else "unpacked"
+        yield Step(repr(self), kernel, self._flops() * columns)
 
     def _details(self) -> str:
         weights = self.chain.nnz

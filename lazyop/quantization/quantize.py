@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator as operators
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from lazyop.quantization.codings import Floats
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.formats import FloatFormat, as_format
 from lazyop.quantization.matches import Values
+from lazyop.quantization.normal_form import normal_form
 from lazyop.quantization.packed import pack_butterfly
 from lazyop.quantization.rank_one import searchable
 from lazyop.quantization.structure import Chained, chained
@@ -22,7 +23,10 @@ from lazyop.quantization.term import Term
 
 __all__ = ["Quantization", "quantize"]
 
-_METHODS = ("round", "pairwise", "left-to-right")
+#: Relative error of the normal form where rounding is exact.
+_CLOSEST = 2.0**-40
+
+_METHODS = ("round", "pairwise", "left-to-right", "normal-form")
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +50,8 @@ class Quantization:
         All bits that the operator holds, by the number of entries of its factors. A complex entry
         counts once, and has two numbers.
     format : FloatFormat
-        What all entries are numbers of.
+        What all entries are numbers of. Of a normal form, to which no format was given, the
+        format of unbounded exponents to which rounding is as accurate.
 
     Examples
     --------
@@ -80,11 +85,14 @@ class Quantization:
 
 def quantize(
     F: LazyOperator,
-    format: Any,
+    format: Any = None,
     *,
     method: str = "left-to-right",
     mirror: bool | None = None,
     sweeps: int | None = None,
+    tol: float | None = None,
+    bits: float | None = None,
+    widths: str | None = None,
 ) -> Quantization:
     r"""Round the entries of a butterfly to few bits, so that their product stays accurate.
 
@@ -104,6 +112,10 @@ def quantize(
     Columns of chains of higher rank overlap. There the scalings are those that would be the best
     if they did not, which mostly still gains a good part; sweeps that gain nothing are undone.
 
+    With "normal-form", what scalings leave free is not kept at all, and what is kept has as many
+    bits as an error wants, or as are to be had: the result is a `PackedButterfly`, in which numbers
+    have not the format, but the product has its accuracy.
+
     Parameters
     ----------
     F : LazyOperator
@@ -114,8 +126,9 @@ def quantize(
     format : str, dtype or FloatFormat
         "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", their dtypes, or a `FloatFormat`.
         Powers of two on columns and rows keep all entries in its range, where that is possible.
-        Where it is for the large entries alone, small ones lose bits.
-    method : {"left-to-right", "pairwise", "round"}
+        Where it is for the large entries alone, small ones lose bits. The normal form is at most as
+        far off as plain rounding to this format, or `tol` or `bits` take its place.
+    method : {"left-to-right", "pairwise", "round", "normal-form"}
         "pairwise" quantizes the first and the second factor together, the third and the fourth,
         and so on, and rounds the last of an odd number, before the sweeps. "round" rounds every
         entry. Only that takes formats with more than 16 significand bits.
@@ -124,6 +137,14 @@ def quantize(
         one is taken on.
     sweeps : int, optional
         How many sweeps of coordinate descent to make at most; by default, until nothing changes.
+    tol : float, optional
+        Of the normal form: the relative error to stay below, with as few bits as are found.
+    bits : float, optional
+        Of the normal form: bits per weight to stay below, with as small an error as is found.
+    widths : {"number", "factor"}, optional
+        Of the normal form: whether every number has a width of its own, for the fewest bits, or the
+        numbers of a factor have one, which products read directly where Numba is installed. By
+        default "number" for square dyadic chains of order less than 2**14, else "factor".
 
     Returns
     -------
@@ -158,8 +179,12 @@ def quantize(
     >>> found.relative_error < found.rounding_error / 8
     True
     """
+    _check_options(method, mirror, sweeps, {"tol": tol, "bits": bits, "widths": widths})
+    if method == "normal-form":
+        return _in_normal_form(F, format, tol, bits, widths)
     form = as_format(format)
-    _check_options(form, method, mirror, sweeps)
+    if method != "round":
+        searchable(form)
     found = chained(_on_numpy(F))
     dtype = _dtype(found)
     epsilon = float(np.finfo(dtype).eps)
@@ -184,6 +209,49 @@ def quantize(
     )
 
 
+def _in_normal_form(
+    F: LazyOperator, format: Any, tol: float | None, bits: float | None, widths: str | None
+) -> Quantization:
+    """Quantize by the degrees of freedom, to the error of a format, to another, or to a size."""
+    if sum(x is not None for x in (format, tol, bits)) != 1:
+        raise ValueError(
+            "the normal form takes one of: a format, a relative error, bits per weight"
+        )
+    found = chained(_on_numpy(F))
+    dtype, doubles = _dtype(found), [_in_double(term) for term in found.terms]
+    epsilon = float(np.finfo(dtype).eps)
+
+    def rounding(form: FloatFormat) -> float:
+        terms = [Term(values, form, epsilon) for values in doubles]
+        return _error(found, terms, [term.rounded() for term in terms])
+
+    form = as_format(format) if format is not None else None
+    if form is not None:
+        tol = max(rounding(form), 16 * epsilon, _CLOSEST)
+    packed = [normal_form(values, dtype, tol=tol, bits=bits, widths=widths) for values in doubles]
+    operator = found.rebuild([each.operator for each in packed])
+    terms = [Term(values, FloatFormat(53), epsilon) for values in doubles]
+    error = _error(found, terms, [each.unit for each in packed])
+    if form is None:
+        form = _as_accurate(rounding, error)
+    return Quantization(
+        operator=operator,
+        relative_error=error,
+        rounding_error=rounding(form),
+        bits_per_weight=8 * operator.cost.nbytes / found.weights,
+        format=form,
+    )
+
+
+def _as_accurate(rounding: Callable[[FloatFormat], float], error: float) -> FloatFormat:
+    """Return the format of fewest significand bits that rounding to is as accurate."""
+    low, high = 1, 53
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if rounding(FloatFormat(middle)) <= error else (middle + 1, high)
+    return FloatFormat(low)
+
+
 def _quantized(term: Term, method: str, mirror: bool | None, sweeps: int | None) -> list[Values]:
     start = term.pairwise() if method == "pairwise" else term.left_to_right(mirror)
     return term.swept(start, sweeps)
@@ -206,17 +274,20 @@ def _times(coefficient: complex, factors: list[Values]) -> list[Values]:
     return [coefficient * factors[0], *factors[1:]]
 
 
-def _check_options(form: FloatFormat, method: str, mirror: bool | None, sweeps: int | None) -> None:
+def _check_options(
+    method: str, mirror: bool | None, sweeps: int | None, options: dict[str, Any]
+) -> None:
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}; known are {', '.join(_METHODS)}")
-    if method == "round" and sweeps is not None:
-        raise ValueError("method 'round' makes no sweeps")
+    if method in ("round", "normal-form") and sweeps is not None:
+        raise ValueError(f"method {method!r} makes no sweeps")
     if method != "left-to-right" and mirror is not None:
         raise ValueError(f"method {method!r} has no mirror image")
     if sweeps is not None and operators.index(sweeps) < 0:
         raise ValueError(f"sweeps can't be negative, got {sweeps}")
-    if method != "round":
-        searchable(form)
+    for name, value in options.items():
+        if method != "normal-form" and value is not None:
+            raise ValueError(f"method {method!r} takes no {name}, only 'normal-form' does")
 
 
 def _on_numpy(F: Any) -> LazyOperator:

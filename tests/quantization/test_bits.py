@@ -57,12 +57,11 @@ def test_codes_of_different_widths_come_back(widths, offset, seed):
     codes = np.array(
         [np.random.default_rng([seed, k]).integers(2**w) for k, w in enumerate(widths)]
     )
-    stream = np.concatenate(
-        [np.full(offset, 255, np.uint8), pack_each(codes, widths), np.zeros(8, np.uint8)]
-    )
-    found, end = read_each(stream, 8 * offset, widths)
+    before = np.full(8 + offset, 255, np.uint8)
+    stream = np.concatenate([before, pack_each(codes, widths)])
+    found, end = read_each(stream, 8 * before.size, widths)
     np.testing.assert_array_equal(found, codes)
-    assert end == 8 * offset + widths.sum()
+    assert end == 8 * before.size + widths.sum()
 
 
 @given(numbers=st.lists(st.integers(0, 2**62), max_size=5))
