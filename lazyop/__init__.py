@@ -15,6 +15,9 @@ from lazyop.factorization.nearest_kron import nearest_kron
 from lazyop.factorization.refine import refine
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
+from lazyop.quantization.formats import FloatFormat
+from lazyop.quantization.quantize import Quantization, quantize
+from lazyop.quantization.rank_one import quantize_rank_one
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
@@ -32,6 +35,7 @@ __all__ = [
     "Cost",
     "Diagonal",
     "Factorization",
+    "FloatFormat",
     "Identity",
     "Kron",
     "KronSum",
@@ -41,6 +45,7 @@ __all__ = [
     "Pattern",
     "Permutation",
     "Product",
+    "Quantization",
     "Sum",
     "Zero",
     "aslazy",
@@ -54,6 +59,8 @@ __all__ = [
     "load",
     "nearest_kron",
     "perfect_shuffle",
+    "quantize",
+    "quantize_rank_one",
     "refine",
     "save",
     "show_versions",

@@ -24,6 +24,7 @@ from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.butterfly.operator import Butterfly, KroneckerSparse
 from lazyop.namespaces import is_array
 from lazyop.operator import LazyOperator
+from lazyop.quantization.packed import PackedButterfly
 from lazyop.structured.block import Block
 from lazyop.structured.block_diagonal import BlockDiagonal
 from lazyop.structured.dense import Dense
@@ -43,8 +44,8 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
-        *(KronSum, KroneckerSparse, LowRank, Permutation, Power, Product, Restriction, Scaled),
-        *(Sparse, Sum, Zero),
+        *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
+        *(Restriction, Scaled, Sparse, Sum, Zero),
     )
 }
 

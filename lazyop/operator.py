@@ -432,13 +432,13 @@ class LazyOperator(Arithmetic):
         """The operands of a composite; empty for a leaf."""
         return tuple(part for part, _ in self._parts() if isinstance(part, LazyOperator))
 
-    def _arrays(self) -> Iterator[tuple[Array, bool]]:
-        """Yield the arrays held, operands' included, each with whether it is index data."""
+    def _arrays(self) -> Iterator[tuple[Array, int]]:
+        """Yield the arrays held, operands' included, each with how many parameters are in it."""
         for part, is_index in self._parts():
             if isinstance(part, LazyOperator):
                 yield from part._arrays()
             else:
-                yield part, is_index
+                yield part, 0 if is_index else math.prod(part.shape)
 
     @property
     def cost(self) -> Cost:
@@ -450,8 +450,8 @@ class LazyOperator(Arithmetic):
         >>> lo.aslazy([[1.0, 2.0], [3.0, 4.0]]).cost
         Cost(parameters=4, flops=8, nbytes=32)
         """
-        held = {_identity(x): (x, is_index) for x, is_index in self._arrays()}
-        parameters = sum(math.prod(x.shape) for x, is_index in held.values() if not is_index)
+        held = {_identity(x): (x, parameters) for x, parameters in self._arrays()}
+        parameters = sum(parameters for _, parameters in held.values())
         nbytes = sum(math.prod(x.shape) * dtype_of(x).itemsize for x, _ in held.values())
         return Cost(parameters, self._flops(), nbytes)
 

@@ -207,7 +207,9 @@ class OperatorContract:
         self._agree(copy @ self._move(x, A, namespace), D @ x, D, x)
         if isinstance(A, LazyOperator):
             self._agree(A.to("numpy") @ x, D @ x, D, x)
-            assert A.astype(dtype) is A
+            same = A.astype(dtype)
+            assert same.dtype == A.dtype
+            self._agree(same @ self._move(x, A, namespace), D @ x, D, x)
 
     def test_wrong_length(self, dtype: str) -> None:
         """An argument of the wrong length raises ValueError."""

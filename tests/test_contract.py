@@ -1,5 +1,6 @@
 """The contract suite over every operator, on NumPy and on array_api_strict."""
 
+import pytest
 from market import BOUND_TO_NUMPY, MARKET
 
 import lazyop as lo
@@ -22,3 +23,9 @@ def _contract(name):
 
 for _name in MARKET:
     globals()[f"Test{_name}"] = type(f"Test{_name}", (_contract(_name),), {})
+
+
+@pytest.mark.parametrize("name", MARKET)
+def test_the_dtype_that_it_has_changes_nothing(name):
+    A = MARKET[name]("float32")[0]
+    assert A.astype("float32") is A

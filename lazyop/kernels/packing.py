@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 #: Of a vector register on the machines that matter; LLVM splits or pairs registers on others.
 REGISTER_BYTES = 32
 
+#: What is added to the exponent fields of packed floating-point numbers while they are read as
+#: numbers of single precision: subnormal operands are slow.
+RAISED = 64
+
 
 class Kind(IntEnum):
     """What a stage is."""

@@ -63,6 +63,10 @@ _LEAST_TILE = 16
 _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 8_000_000, 1 << 23
 
 
+#: Codes of packed weights that are worth a thread.
+_CODES_PER_THREAD = 1 << 19
+
+
 @cache
 def has_compiled() -> bool:
     """Whether Numba is installed. It is imported at the first product, not before."""
@@ -143,6 +147,29 @@ def choose_tiling(
     span = strides[low]
     width = min(span, 4 if tile else max(8, _VECTOR_BYTES // itemsize * span // rows // 4))
     return Tiling(tile, low, span, 1 << (width.bit_length() - 1), threads)
+
+
+@lru_cache(maxsize=64)
+def choose_packed_tiling(strides: tuple[int, ...], rows: int, levels: int, itemsize: int) -> Tiling:
+    """Choose how to go through a dyadic chain whose weights are read as bits, for a vector.
+
+    Parameters
+    ----------
+    strides : tuple of int
+        Of the stages that follow the factors of strides 1, 2 and 4, in the order of application.
+    rows, levels : int
+        Of the chain.
+    itemsize : int
+        Bytes of an entry of the vector.
+    """
+    threads = _threads(rows * levels // _CODES_PER_THREAD)
+    limit = _VECTOR_BYTES // itemsize
+    low = len(strides) if rows <= limit else sum(stride <= limit for stride in strides[1:])
+    if low == len(strides):
+        return Tiling(0, low, rows, 1, threads)
+    span = strides[low]
+    width = min(span, max(8, limit * span // rows // 4))
+    return Tiling(0, low, span, 1 << (width.bit_length() - 1), threads)
 
 
 def choose_whole_chain(entries: int, size: int) -> str:

@@ -1,0 +1,127 @@
+"""Products of a dyadic chain with its packed weights: the host's side of the compiled kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lazyop.kernels.packing import RAISED
+from lazyop.kernels.plan import choose_packed_tiling
+from lazyop.kernels.products import read_only
+from lazyop.kernels.threads import share
+
+__all__ = ["FEWEST_ROWS", "GUARD", "PackedChain"]
+
+Values = npt.NDArray[Any]
+
+#: The least order: streams of as many codes have eight lanes.
+FEWEST_ROWS = 256
+
+#: Words that are read beyond the last code, whatever is in them.
+GUARD = 8
+
+#: The widths of directions and of floats that a lane's word holds.
+_DIRECTION_WIDTHS, _FLOAT_WIDTHS = range(2, 31), range(2, 33)
+
+#: Of single precision, as which the last factor is read: bias, greatest field, and bits of the
+#: significand, the leading one left out.
+_BIAS, _LAST_FIELD, _BELOW = 127, 254, 23
+
+#: Exponents of the scale that then remains, which with those of directions stay in the range.
+_LARGEST_SCALE = {"f": 120, "d": 900}
+
+
+@dataclass(frozen=True)
+class PackedChain:
+    """A square dyadic chain of order ``2**levels`` whose weights are read as bits.
+
+    Attributes
+    ----------
+    words : uint32 array
+        All streams, and at least `GUARD` words after them.
+    directions : tuple of (int, int)
+        First word and width of the codes of the columns of a factor, for all factors but the last,
+        leftmost first.
+    last : tuple of int
+        First word and width of the codes of the last factor's entries, and bits of a significand
+        below the leading one.
+    bias : int
+        Of their exponents.
+    """
+
+    words: npt.NDArray[np.uint32]
+    directions: tuple[tuple[int, int], ...]
+    last: tuple[int, int, int]
+    bias: int
+
+    @property
+    def levels(self) -> int:
+        """How many factors there are."""
+        return len(self.directions) + 1
+
+    def takes(self, dtype: np.dtype[Any]) -> bool:
+        """Whether the compiled kernel reads these codes, for products in a dtype."""
+        if self.levels < FEWEST_ROWS.bit_length() - 1 or dtype.char not in "fd":
+            return False
+        _, width, below = self.last
+        return (
+            all(w in _DIRECTION_WIDTHS for _, w in self.directions)
+            and width in _FLOAT_WIDTHS
+            and below <= _BELOW
+            and (1 << (width - 1 - below)) + RAISED <= _LAST_FIELD
+            and -60 < _BIAS - RAISED - self.bias < _LARGEST_SCALE[dtype.char]
+        )
+
+    def vector(self, x: Values, *, transposed: bool) -> Values:
+        """Multiply a contiguous vector by the chain, or its transpose."""
+        from lazyop.kernels import packed_pairs
+
+        n = x.size
+        ends, stages, scales = self._table(x.dtype)
+        tiling = choose_packed_tiling(tuple(map(int, stages[:, 0])), n, self.levels, x.itemsize)
+        suffix = "_transposed" * transposed
+        low, high = (getattr(packed_pairs, name + suffix) for name in ("low", "high"))
+        span, width, count = tiling.span, tiling.width, tiling.low_stages
+        y = np.empty_like(x)
+
+        def run_low(x: Values) -> None:
+            def work(first: int, stop: int) -> None:
+                low(x, y, self.words, scales, ends, stages, count, span, first, stop)
+
+            share(n // span, tiling.threads, work)
+
+        def run_high(x: Values) -> None:
+            def work(first: int, stop: int) -> None:
+                high(x, y, self.words, scales, stages, count, span, width, first, stop)
+
+            share(span // width, tiling.threads, work)
+
+        source = read_only(x)
+        if count == len(stages):
+            run_low(source)
+        else:
+            first_half, second_half = (run_high, run_low) if transposed else (run_low, run_high)
+            first_half(source)
+            second_half(read_only(y))
+        return y
+
+    def _table(self, dtype: np.dtype[Any]) -> tuple[Values, Values, Values]:
+        """Return where the last factors' codes are, the stages of the others, and their scales.
+
+        Factors of strides from 8 on are applied two at a time, or one and then two at a time. The
+        scales are one for the factors of strides up to 4, and one for each stage.
+        """
+        order = self.directions[::-1]  # strides 2, 4, ...
+        ends = np.array([*self.last, *order[0], *order[1]], dtype=np.int64)
+        exponents = [_BIAS - RAISED - self.bias + (2 - order[0][1]) + (2 - order[1][1])]
+        rows, k = [], 2
+        while k < len(order):
+            single = (len(order) - k) % 2 == 1
+            inner, outer = order[k], (0, 0) if single else order[k + 1]
+            rows.append((2 << k, *inner, *outer))
+            exponents.append(2 - inner[1] + (0 if single else 2 - outer[1]))
+            k += 1 if single else 2
+        return ends, np.array(rows, dtype=np.int64), np.ldexp(1.0, exponents).astype(dtype)

@@ -1,0 +1,190 @@
+"""Dyadic chains whose weights are read as bits: products with a vector.
+
+The columns of all factors but the last are directions, of one width a factor; the entries of the
+last one are floating-point numbers (`lazyop.quantization.codings`). The codes of a factor's columns
+have the numbers of the rows that they meet, whatever its stride. Importing this imports Numba.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from lazyop.kernels.codes import (
+    blocks,
+    blocks_transposed,
+    directions,
+    eight,
+    floats,
+    narrow,
+    narrow_transposed,
+    scaled,
+)
+from lazyop.kernels.jit import INNER, compiled
+from lazyop.kernels.lanes import load, store
+from lazyop.kernels.pairs import pair, quad
+
+#: From this stride on, codes of rows that far apart begin at the same bit of a word.
+_FAR = 256
+
+
+@njit(**INNER)
+def _place(stream, row):
+    """Return where the codes of eight rows from a row on begin: word and bit."""
+    bit = (row >> 3) * stream[1]
+    return stream[0] + (bit >> 5) * 8, bit & 31
+
+
+@njit(**INNER)
+def _columns(W, stream, row, like):
+    at, shift = _place(stream, row)
+    return directions(W, at, shift, stream[1], like)
+
+
+@njit(**INNER)
+def _numbers(W, last, row, like):
+    at, shift = _place((last[0], last[1]), row)
+    return floats(W, at, shift, last[1], last[2], like)
+
+
+@njit(**INNER)
+def _block(W, stream, row, d, like):
+    """Read the weights of eight neighbouring 2 x 2 blocks, from their first row and the stride."""
+    return _weights(_columns(W, stream, row, like), _columns(W, stream, row + d, like))
+
+
+@njit(**INNER)
+def _far_block(W, stream, at, shift, d, like):
+    """Read the same where rows `d` apart have codes at the same bit."""
+    first = directions(W, at, shift, stream[1], like)
+    return _weights(first, directions(W, at + (d * stream[1] >> 5), shift, stream[1], like))
+
+
+@njit(**INNER)
+def _weights(first, second):
+    return first[0], second[0], first[1], second[1]
+
+
+@njit(**INNER)
+def _narrow_stages(transposed, X, D, W, scales, last, two, four, first, stop, like):
+    """Run the last three factors, of strides 1, 2 and 4, over eight rows at a time."""
+    for row in range(first, stop, 8):
+        low, high = _numbers(W, last, 2 * row, like), _numbers(W, last, 2 * row + 8, like)
+        p, q = _columns(W, two, row, like), _columns(W, four, row, like)
+        x = scaled(load(X, row, like), scales[0])
+        if transposed:
+            x = narrow_transposed(q, x, 4)
+            x = narrow_transposed(p, x, 2)
+            x = blocks_transposed(low, high, x)
+        else:
+            x = blocks(low, high, x)
+            x = narrow(p, x, 2)
+            x = narrow(q, x, 4)
+        store(D, row, x)
+
+
+@njit(**INNER)
+def _pair_stage(transposed, X, D, at, W, scale, stream, d, rows, unit, width, like):
+    """Run one factor; every unit of rows, `width` neighbours of it."""
+    for block in range(at, at + rows, 2 * d):
+        for start in range(block, block + d, unit):
+            for row in range(start, start + width, 8):
+                p = _block(W, stream, row, d, like)
+                x = scaled(load(X, row, like), scale), scaled(load(X, row + d, like), scale)
+                y = pair(x, p, transposed)
+                store(D, row, y[0])
+                store(D, row + d, y[1])
+
+
+@njit(**INNER)
+def _quad_stage(
+    is_far, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like
+):  # fmt: skip
+    """Run two factors, the inner one of stride d, in the same way."""
+    for block in range(at, at + rows, 4 * d):
+        for start in range(block, block + d, unit):
+            for row in range(start, start + width, 8):
+                x = (
+                    scaled(load(X, row, like), scale),
+                    scaled(load(X, row + d, like), scale),
+                    scaled(load(X, row + 2 * d, like), scale),
+                    scaled(load(X, row + 3 * d, like), scale),
+                )
+                if is_far:
+                    at_inner, shift = _place(inner, row)
+                    p = _far_block(W, inner, at_inner, shift, d, like)
+                    q = _far_block(W, inner, at_inner + (d * inner[1] >> 4), shift, d, like)
+                    at_outer, shift = _place(outer, row)
+                    r = _far_block(W, outer, at_outer, shift, 2 * d, like)
+                    s = _far_block(W, outer, at_outer + (d * outer[1] >> 5), shift, 2 * d, like)
+                else:
+                    p = _block(W, inner, row, d, like)
+                    q = _block(W, inner, row + 2 * d, d, like)
+                    r = _block(W, outer, row, 2 * d, like)
+                    s = _block(W, outer, row + d, 2 * d, like)
+                y = quad(x, p, q, r, s, transposed)
+                store(D, row, y[0])
+                store(D, row + d, y[1])
+                store(D, row + 2 * d, y[2])
+                store(D, row + 3 * d, y[3])
+
+
+@njit(**INNER)
+def _stage(transposed, X, D, at, W, scales, stages, k, rows, unit, width, like):
+    d = stages[k, 0]
+    inner, outer = (stages[k, 1], stages[k, 2]), (stages[k, 3], stages[k, 4])
+    scale = scales[k + 1]
+    if outer[1] == 0:
+        _pair_stage(transposed, X, D, at, W, scale, inner, d, rows, unit, width, like)
+    elif d >= _FAR:
+        _quad_stage(True, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like)
+    else:
+        _quad_stage(False, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like)
+
+
+@njit(**INNER)
+def _low(transposed, X, Y, W, scales, ends, stages, count, span, first, stop, like):
+    """Run the last three factors and `count` stages over blocks of `span` rows."""
+    last, two, four = (ends[0], ends[1], ends[2]), (ends[3], ends[4]), (ends[5], ends[6])
+    for block in range(first, stop):
+        at = block * span
+        if not transposed:
+            _narrow_stages(False, X, Y, W, scales, last, two, four, at, at + span, like)
+        for n in range(count):
+            k = count - 1 - n if transposed else n
+            d = stages[k, 0]
+            S = X if transposed and n == 0 else Y
+            _stage(transposed, S, Y, at, W, scales, stages, k, span, d, d, like)
+        if transposed:
+            S = X if count == 0 else Y
+            _narrow_stages(True, S, Y, W, scales, last, two, four, at, at + span, like)
+
+
+@njit(**INNER)
+def _high(transposed, X, Y, W, scales, stages, start, unit, width, first, stop, like):
+    """Run the stages from `start` on over rows `unit` apart, `width` neighbours at a time."""
+    count = stages.shape[0] - start
+    for chunk in range(first, stop):
+        for n in range(count):
+            k = start + (count - 1 - n if transposed else n)
+            S = X if n == 0 else Y
+            _stage(transposed, S, Y, chunk * width, W, scales, stages, k, Y.size, unit, width, like)
+
+
+@compiled
+def low(X, Y, W, scales, ends, stages, count, span, first, stop):
+    _low(False, X, Y, W, scales, ends, stages, count, span, first, stop, eight(Y))
+
+
+@compiled
+def low_transposed(X, Y, W, scales, ends, stages, count, span, first, stop):
+    _low(True, X, Y, W, scales, ends, stages, count, span, first, stop, eight(Y))
+
+
+@compiled
+def high(X, Y, W, scales, stages, start, unit, width, first, stop):
+    _high(False, X, Y, W, scales, stages, start, unit, width, first, stop, eight(Y))
+
+
+@compiled
+def high_transposed(X, Y, W, scales, stages, start, unit, width, first, stop):
+    _high(True, X, Y, W, scales, stages, start, unit, width, first, stop, eight(Y))

@@ -1,0 +1,123 @@
+"""Integers of a few bits each, side by side in memory.
+
+A stream of codes of one width is cut over lanes: code ``k`` belongs to lane ``k % lanes``, the
+codes of a lane follow each other bit by bit, least bit first, and the 32-bit words of the lanes are
+interleaved. A compiled loop takes one code of every lane by the same two shifts. With one lane, the
+codes simply follow each other. Codes of different widths have one lane, and go one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["LANES", "lanes_for", "pack", "pack_each", "read", "read_each", "stream_bytes"]
+
+#: Lanes of a stream that fills them to the last word.
+LANES = 8
+
+_WORD = 32
+
+Codes = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+
+def lanes_for(count: int) -> int:
+    """Return the number of lanes of a stream of so many codes: none of them is to have a gap."""
+    return LANES if count % (LANES * _WORD) == 0 else 1
+
+
+def stream_bytes(count: int, width: int) -> int:
+    """Return the bytes of a stream of so many codes of one width, whole words."""
+    return -(-count * width // _WORD) * (_WORD // 8)
+
+
+def pack(codes: Codes, width: int) -> Bytes:
+    """Return a stream of codes from 0 to ``2**width - 1``."""
+    codes = codes.ravel()
+    count, lanes = codes.size, lanes_for(codes.size)
+    bits = np.zeros(8 * stream_bytes(count, width), dtype=np.uint8)
+    index = np.arange(count)
+    for k in range(width):
+        bits[_bit(index, width, k, lanes)] = (codes >> k) & 1
+    return np.packbits(bits, bitorder="little")
+
+
+def read(stream: Bytes, count: int, width: int, index: Codes) -> Codes:
+    """Return the codes at some places of a stream of ``count`` codes."""
+    codes = np.zeros(index.shape, dtype=np.int64)
+    if width == 0:
+        return codes
+    lanes = lanes_for(count)
+    words = np.frombuffer(stream, dtype="<u4", count=stream_bytes(count, width) // 4)
+    for k in range(0, width, _WORD):
+        piece = min(_WORD, width - k)
+        start = index // lanes * width + k
+        at = start // _WORD * lanes + index % lanes
+        low = words.take(at).astype(np.uint64)
+        high = words.take(at + lanes, mode="clip").astype(np.uint64)  # past the end if not needed
+        both = (low | high << np.uint64(_WORD)) >> (start % _WORD).astype(np.uint64)
+        codes |= (both & np.uint64(2**piece - 1)).astype(np.int64) << k
+    return codes
+
+
+def _bit(index: Codes, width: int, k: int, lanes: int) -> Codes:
+    """Return where bit ``k`` of codes lies in a stream, counted in bits."""
+    within = index // lanes * width + k
+    place: Codes = (within // _WORD * lanes + index % lanes) * _WORD + within % _WORD
+    return place
+
+
+def pack_each(codes: Codes, widths: Codes) -> Bytes:
+    """Return codes of the given widths one after another, in whole bytes."""
+    starts = np.cumsum(widths) - widths
+    bits = np.zeros(-(-int(widths.sum()) // 8) * 8, dtype=np.uint8)
+    for k in range(int(widths.max(initial=0))):
+        has = widths > k
+        bits[starts[has] + k] = (codes[has] >> k) & 1
+    return np.packbits(bits, bitorder="little")
+
+
+def read_each(stream: Bytes, start: int, widths: Codes) -> tuple[Codes, int]:
+    """Return codes of the given widths from a bit on, and where the next one begins.
+
+    Widths are at most 56, and the stream is at least of 8 bytes.
+    """
+    ends = start + np.cumsum(widths)
+    starts = ends - widths
+    windows: Any = np.ndarray((stream.size - 7,), "<u8", stream, strides=(1,))
+    first = np.minimum(starts >> 3, stream.size - 8)
+    shifted = windows[first] >> (starts - 8 * first).astype(np.uint64)
+    mask = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
+    return (shifted & mask).astype(np.int64), int(ends[-1]) if ends.size else start
+
+
+def put_number(number: int) -> bytes:
+    """Return an integer from 0 in groups of seven bits, least first, the last one unmarked."""
+    groups = bytearray()
+    while number >= 128:
+        groups.append(number % 128 + 128)
+        number //= 128
+    return bytes([*groups, number])
+
+
+def take_number(data: Bytes, at: int) -> tuple[int, int]:
+    """Return a number that `put_number` wrote, and where the next byte is.
+
+    Raises
+    ------
+    ValueError
+        If the bytes end before it does.
+    """
+    number = 0
+    for shift in range(0, 63, 7):
+        if at >= data.size:
+            break
+        byte = int(data[at])
+        number += byte % 128 << shift
+        at += 1
+        if byte < 128:
+            return number, at
+    raise ValueError("the packed weights end within their header, or it is damaged")

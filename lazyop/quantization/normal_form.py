@@ -1,0 +1,283 @@
+r"""The normal form of a chain: what free scalings don't determine, and no more, in few bits.
+
+Between two factors stands any invertible diagonal matrix and its inverse. So one entry of every
+column can be made 1, and need not be kept: a dyadic chain of order `n` has
+:math:`n (\log_2 n + 1)` degrees of freedom, and :math:`2 n \log_2 n` entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.pattern import Pattern
+from lazyop.quantization.bits import Bytes
+from lazyop.quantization.by_energy import ByEnergy
+from lazyop.quantization.codings import Coding, Directions, Floats, Ratios
+from lazyop.quantization.disjoint import transposed
+from lazyop.quantization.errors import relative_error
+from lazyop.quantization.factorwise import Factorwise, pack_factorwise
+from lazyop.quantization.formats import FloatFormat
+from lazyop.quantization.packed import PackedButterfly, head
+from lazyop.quantization.ranges import times_power, unit_exponent
+from lazyop.quantization.writing import pack_by_energy, with_unit_columns
+
+__all__ = ["WIDTHS", "NormalForm", "normal_form"]
+
+Values = npt.NDArray[Any]
+Reals = npt.NDArray[np.float64]
+
+#: What has a width of its own.
+WIDTHS = ("number", "factor")
+
+#: From this order on, products are to be as fast as they can be rather than the weights few.
+_LARGE = 1 << 14
+
+#: How close a fineness is to the one that just meets what is asked for: a bit and a half percent.
+_CLOSE = 0.02
+
+#: The least and the largest fineness: what is beyond, double precision does not tell apart.
+_COARSEST, _FINEST, _MOST_BITS = -2.0, 44.0, 46
+
+#: By how much fewer exponents may add to the squared error of the last factor.
+_HARDLY_MORE = 1.05
+
+#: From a fineness to bytes.
+Packing = Callable[[float], Bytes]
+
+
+class NormalForm(NamedTuple):
+    """What `normal_form` returns.
+
+    Attributes
+    ----------
+    operator : PackedButterfly
+        The product.
+    relative_error : float
+        Frobenius norm of its difference from the exact product, by the norm of that.
+    unit : list of arrays
+        Entries of its factors, in the direction in which they chain, and without the powers of two
+        that bring the largest entry of each exact factor below 1.
+    """
+
+    operator: PackedButterfly
+    relative_error: float
+    unit: list[Values]
+
+
+def normal_form(
+    factors: Sequence[Values],
+    dtype: npt.DTypeLike,
+    *,
+    tol: float | None = None,
+    bits: float | None = None,
+    widths: str | None = None,
+) -> NormalForm:
+    r"""Quantize a chain in normal form, to a relative error or to a size.
+
+    With ``widths="factor"``, the largest entry of every column of all factors but the last is made
+    1 and left out. Kept are its place, the ratios of the other entries to it, as fixed-point
+    numbers of as many bits for all columns of a factor, and the entries of the last factor, as
+    floating-point numbers. Compiled products read such weights directly.
+
+    With ``widths="number"``, for square dyadic chains, columns have unit norm instead. Then an
+    error in the direction of a column counts by the norm of a row of the product of all factors
+    after it. Each direction has as many bits as this norm wants, which a reader finds in the
+    factors read so far; so do the norms, signs and directions of the last factor's rows. This takes
+    1 to 1.5 bits less for each weight, and more time to read.
+
+    Parameters
+    ----------
+    factors : sequence of arrays (a, b, c, d)
+        Finite values in double precision, leftmost first, that chain from left to right or from
+        right to left.
+    dtype : dtype
+        Of the result: float32, float64, complex64 or complex128.
+    tol : float, optional
+        Relative error, in the Frobenius norm, to stay below with as few bits as are found.
+    bits : float, optional
+        Bits for each entry of the factors to stay below with as small an error as is found; all
+        that is held counts. One of the two is to be given.
+    widths : {"number", "factor"}, optional
+        By default "number" for square dyadic chains of order less than 2**14, else "factor".
+
+    Returns
+    -------
+    NormalForm
+
+    Raises
+    ------
+    ValueError
+        If not one of `tol` and `bits` is given, it is not positive, or can't be met in double
+        precision; or if the chain has no widths of that kind.
+    """
+    if (tol is None) == (bits is None):
+        raise ValueError("the normal form takes a relative error or a number of bits, one of them")
+    goal = tol if tol is not None else bits
+    if goal is None or not 0 < goal < np.inf:
+        raise ValueError(f"expected a positive number, got {goal}")
+    turned = not Chain([values.shape for values in factors]).chainable
+    ordered = transposed(factors) if turned else list(factors)
+    powers = [unit_exponent(values) for values in ordered]
+    exact = [times_power(v, -e) for v, e in zip(ordered, powers, strict=True)]
+    pack = _packing(exact, sum(powers), np.dtype(dtype), widths)
+
+    def read(data: Bytes) -> list[Values]:
+        *others, last = (v.astype(exact[0].dtype) for v in PackedButterfly(data).values())
+        return [*others, times_power(last, -sum(powers))]
+
+    def error(data: Bytes) -> float:
+        return relative_error([exact], [read(data)])
+
+    if tol is not None:
+        found = _coarsest(pack, error, tol)
+    else:
+        weights = sum(values.size for values in factors)
+        found = _finest(pack, goal * weights / 8)
+    return NormalForm(PackedButterfly(found, _transposed=turned), error(found), read(found))
+
+
+def _packing(
+    factors: Sequence[Values], power: int, dtype: np.dtype[Any], widths: str | None
+) -> Packing:
+    """Return what packs the factors, times a power of two, for a fineness: one more halves errors.
+
+    Raises
+    ------
+    ValueError
+        If the chain has no such widths.
+    """
+    chain = Chain([values.shape for values in factors])
+    size = chain.shape[0]
+    dyadic = chain.shape == (1 << len(chain),) * 2 and chain == Chain.square_dyadic(size)
+    if widths not in (None, *WIDTHS):
+        raise ValueError(f"unknown widths {widths!r}; known are {', '.join(WIDTHS)}")
+    if widths == "number" and not dyadic:
+        raise ValueError(f"widths for each number are for square dyadic chains alone, not {chain}")
+    if widths == "factor" or not dyadic or (widths is None and size >= _LARGE):
+        return lambda fineness: _pack_by_factor(factors, power, dtype, fineness)
+    unit = with_unit_columns(factors)
+    _check_range(times_power(unit[-1], power), dtype)
+    norm = float(np.linalg.norm(unit[-1])) or 1.0
+    start = head(ByEnergy, dtype)
+
+    def pack(fineness: float) -> Bytes:
+        step = norm / size**0.5 * 2.0**-fineness
+        return pack_by_energy(unit, step, start, power=power)
+
+    return pack
+
+
+def _check_range(last: Values, dtype: np.dtype[Any]) -> None:
+    if not np.abs(last).max() <= np.finfo(dtype).max:
+        raise ValueError(
+            f"in normal form, entries of the last factor leave the range of {dtype}: scale the "
+            "factors, or take a wider dtype"
+        )
+
+
+def _pack_by_factor(
+    factors: Sequence[Values], power: int, dtype: np.dtype[Any], fineness: float
+) -> Bytes:
+    """Pack columns with a largest entry of 1: one width a factor, for equal errors of each bit.
+
+    What rounding leaves of a column's scale, and sign, goes to the row of the next factor.
+    """
+    codings: list[Coding] = []
+    quantized: list[Values] = []
+    values, sizes = factors[0], np.ones(())
+    for k in range(len(factors) - 1):
+        b = values.shape[1]
+        # Factors go to the next width one after the other.
+        spread = fineness + (k + 1) / len(factors)
+        coding: Coding
+        if b == 2 and values.dtype.kind != "c":
+            coding = Directions(_between(1, spread + 1))
+        else:
+            coding = Ratios(_between(2, spread - np.log2((b + 2) / 4) / 2))
+        columns = coding.decode(
+            coding.encode(_with_largest_one(values)), Pattern(*values.shape), values.dtype
+        )
+        weighted = np.conj(columns) * sizes
+        sizes = np.sum(np.abs(columns) ** 2 * sizes, axis=1)
+        scale = np.sum(weighted * values, axis=1) / sizes
+        codings.append(coding)
+        quantized.append(columns.astype(dtype))
+        a, b, _, d = factors[k + 1].shape
+        values = factors[k + 1] * scale.reshape(a, b, 1, d)
+        sizes = sizes.reshape(a, b, 1, d)
+    values = times_power(values, power)
+    _check_range(values, dtype)
+    codings.append(Floats(_narrowest(values, sizes, _between(1, fineness - 0.75))))
+    return pack_factorwise([*quantized, values.astype(dtype)], codings, head(Factorwise, dtype))
+
+
+def _with_largest_one(values: Values) -> Values:
+    """Return columns whose largest entry is 1; one of zeros becomes the first unit vector."""
+    place = np.abs(values).argmax(axis=1)[:, None]
+    largest = np.take_along_axis(values, place, axis=1)
+    scaled = values / np.where(largest == 0, 1, largest)
+    np.put_along_axis(scaled, place, 1, axis=1)  # complex division may be off by one rounding
+    return scaled
+
+
+def _between(least: int, width: float) -> int:
+    return int(min(max(np.floor(width), least), _MOST_BITS))
+
+
+def _narrowest(values: Values, weights: Reals, significand: int) -> FloatFormat:
+    """Return the format with the fewest exponents that costs hardly more than unbounded ones."""
+    unbounded = FloatFormat(significand)
+    parts = np.stack([values.real, values.imag]) if values.dtype.kind == "c" else values[None]
+    rounded = unbounded.round(parts)
+    least = np.sum((rounded - parts) ** 2 * weights)
+    top = int(np.frexp(np.abs(rounded).max())[1]) - 1
+    for width in range(1, 11):
+        form = FloatFormat(significand, width, bias=2**width - 1 - top, specials="none")
+        if np.sum((form.round(parts) - parts) ** 2 * weights) <= _HARDLY_MORE * least:
+            break
+    return form
+
+
+def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float) -> Bytes:
+    """Return what packs the factors with the fewest bits for an error of at most `tol`."""
+    fails, meets, best = _COARSEST, np.inf, None
+    fineness, smallest = max(-float(np.log2(tol)), fails), np.inf
+    while meets - fails > _CLOSE and fails < _FINEST:
+        data = pack(fineness)
+        found = error(data)
+        smallest = min(smallest, found)
+        if found <= tol:
+            meets, best = fineness, data
+        else:
+            fails = fineness
+        step = np.log2(found / tol) if found > 0 else -1.0
+        guess = fineness + step + _CLOSE / 2
+        if not fails < guess < meets or meets - fails < 8 * _CLOSE:
+            guess = (fails + meets) / 2 if meets < np.inf else fails + 1
+        fineness = min(guess, _FINEST)
+    if best is None:
+        raise ValueError(
+            f"the relative error {tol} can't be met: {smallest:.3g} is the least that was found"
+        )
+    return best
+
+
+def _finest(pack: Packing, nbytes: float) -> Bytes:
+    """Return what packs the factors with the least error in at most so many bytes."""
+    fits, exceeds = _COARSEST, _FINEST
+    best = pack(fits)
+    if best.size > nbytes:
+        raise ValueError(f"{nbytes:.0f} bytes are too few for these factors: {best.size} is least")
+    while exceeds - fits > _CLOSE:
+        fineness = (fits + exceeds) / 2
+        data = pack(fineness)
+        if data.size <= nbytes:
+            fits, best = fineness, data
+        else:
+            exceeds = fineness
+    return best

@@ -1,0 +1,210 @@
+"""PackedButterfly: a butterfly that holds its weights as bits, and multiplies from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.kernels.plan import Step
+from lazyop.namespaces import Array, resolve
+from lazyop.operator import LazyOperator
+from lazyop.quantization.by_energy import ByEnergy
+from lazyop.quantization.codings import Coding
+from lazyop.quantization.factorwise import Factorwise, pack_factorwise
+
+if TYPE_CHECKING:
+    from lazyop.butterfly.chain import Chain
+    from lazyop.conversion import Conversion
+
+__all__ = ["PackedButterfly", "head", "pack_butterfly"]
+
+_DTYPES = "fdFD"
+
+
+class Store(Protocol):
+    """What reads the bytes of a packed butterfly."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the entries."""
+
+    @property
+    def chain(self) -> Chain:
+        """The patterns of the factors."""
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a kernel multiplies a vector by the bits themselves."""
+
+    def values(self) -> list[npt.NDArray[Any]]:
+        """Return the entries of all factors, leftmost first."""
+
+    def vector(self, x: npt.NDArray[Any], *, transposed: bool) -> npt.NDArray[Any] | None:
+        """Multiply a vector by the bits themselves; None where no kernel takes them."""
+
+    def apply(self, X: Array, *, transposed: bool, conjugated: bool) -> Array:
+        """Multiply a matrix of columns by the chain, its transpose, conjugate or adjoint."""
+
+
+#: Up to how many columns are multiplied one by one where a kernel reads the bits.
+_FEW_COLUMNS = 8
+
+#: What reads the bytes that begin with a kind: the place in this tuple.
+STORES: tuple[type[Factorwise] | type[ByEnergy], ...] = (Factorwise, ByEnergy)
+
+
+class PackedButterfly(LazyOperator):
+    """Butterfly that is held as the bits of its quantized weights.
+
+    Products unpack a part of the weights at a time. The adjoint, the transpose and the conjugate
+    share the bits. `unpack` gives the butterfly whose entries are the same numbers as floats;
+    `astype` does so in any precision, its own included, and ``.to`` another namespace or device
+    as well, since bits are read on NumPy alone.
+
+    Parameters
+    ----------
+    codes : array of uint8
+        As `lazyop.quantize` makes them: a header, which says what follows, and the weights.
+
+    Attributes
+    ----------
+    codes : array of uint8
+        All that is held.
+    chain : Chain
+        The patterns of the factors.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not those of a packed butterfly.
+    """
+
+    _fields = ("codes", "_transposed", "_conjugated")
+    _makes_new = True
+
+    def __init__(self, codes: Any, *, _transposed: bool = False, _conjugated: bool = False) -> None:
+        self.codes = _as_bytes(codes)
+        self._transposed, self._conjugated = bool(_transposed), bool(_conjugated)
+        self._store = _read(self.codes)
+        chain = self._store.chain
+        self.chain = chain.H if self._transposed else chain
+        super().__init__(self._store.dtype, self.chain.shape)
+
+    def values(self) -> list[npt.NDArray[Any]]:
+        """Return the entries that the bits stand for, of each factor, before any transposition."""
+        return self._store.values()
+
+    def unpack(self) -> Butterfly:
+        """Return the butterfly with the same entries, as floats of this operator's dtype.
+
+        Returns
+        -------
+        Butterfly
+            On NumPy.
+        """
+        factors = [KroneckerSparse(values) for values in self.values()]
+        if self._transposed:
+            factors = [factor._transpose() for factor in reversed(factors)]
+        if self._conjugated:
+            factors = [factor._conj() for factor in factors]
+        return Butterfly(factors)
+
+    def _apply(self, X: Array) -> Array:
+        if X.shape[1] <= _FEW_COLUMNS:
+            each = [self._compiled_vector(X[:, k]) for k in range(X.shape[1])]
+            columns = [y for y in each if y is not None]
+            if columns and len(columns) == len(each):
+                return np.stack(columns, axis=1)
+        return self._store.apply(X, transposed=self._transposed, conjugated=self._conjugated)
+
+    def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        y = self._compiled_vector(x)
+        return super()._apply_vector(x) if y is None else y
+
+    def _compiled_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Multiply a vector by the bits directly; None where there is no such kernel."""
+        if x.dtype.kind == "c" and self.dtype.kind != "c":  # real weights act on both parts
+            real, imaginary = (self._compiled_vector(part) for part in (x.real, x.imag))
+            return None if real is None or imaginary is None else real + 1j * imaginary
+        return self._store.vector(x, transposed=self._transposed)
+
+    def _adjoint(self) -> LazyOperator:
+        return self._turned(transposed=True, conjugated=self.dtype.kind == "c")
+
+    def _transpose(self) -> LazyOperator:
+        return self._turned(transposed=True, conjugated=False)
+
+    def _conj(self) -> LazyOperator:
+        return self._turned(transposed=False, conjugated=True)
+
+    def _turned(self, *, transposed: bool, conjugated: bool) -> PackedButterfly:
+        return PackedButterfly(
+            self.codes,
+            _transposed=self._transposed != transposed,
+            _conjugated=self._conjugated != conjugated,
+        )
+
+    def _convert(self, xp: Any, device: Any, dtype: npt.DTypeLike | None) -> LazyOperator:
+        if dtype is None:
+            return super()._convert(xp, device, dtype)
+        return self.unpack()._convert(xp, device, dtype)
+
+    def _converted(self, conversion: Conversion) -> LazyOperator:
+        stays = conversion.xp is None or conversion.xp is resolve("numpy")[0]
+        if stays and conversion.dtype is None:
+            return self
+        return conversion.operator(self.unpack())
+
+    def _arrays(self) -> Iterator[tuple[Array, int]]:
+        yield self.codes, self.chain.nnz
+
+    def _tosparse(self) -> Any:
+        return self.unpack().tosparse()
+
+    def _flops(self) -> int:
+        return self.chain.nnz * self._flops_per_entry()
+
+    def _steps(self, columns: int) -> Iterator[Step]:
+        kernel = "compiled" if self._store.is_compiled and columns <= _FEW_COLUMNS else "unpacked"
+        yield Step(repr(self), kernel, self._flops() * columns)
+
+    def _details(self) -> str:
+        weights = self.chain.nnz
+        return f"{len(self.chain)} factors, {8 * self.codes.size / weights:.2f} bits per weight"
+
+
+def pack_butterfly(
+    values: Sequence[npt.NDArray[Any]], codings: Sequence[Coding]
+) -> PackedButterfly:
+    """Return a packed butterfly, every factor by a coding of its own.
+
+    Parameters
+    ----------
+    values : sequence of arrays (a, b, c, d)
+        The entries of the factors, leftmost first, of one floating-point dtype; each is rounded to
+        what its coding holds.
+    codings : sequence of Coding
+        One for each factor.
+    """
+    return PackedButterfly(pack_factorwise(values, codings, head(Factorwise, values[0].dtype)))
+
+
+def head(store: type, dtype: np.dtype[Any]) -> bytes:
+    """Return the bytes that say what reads the others, and the dtype of the entries."""
+    return bytes([STORES.index(store), _DTYPES.index(dtype.char)])
+
+
+def _read(codes: npt.NDArray[np.uint8]) -> Store:
+    if codes.size < 3 or codes[0] >= len(STORES) or codes[1] >= len(_DTYPES):
+        raise ValueError("these bytes are not those of a packed butterfly")
+    return STORES[int(codes[0])].from_header(codes, 2, np.dtype(_DTYPES[int(codes[1])]))
+
+
+def _as_bytes(codes: Any) -> npt.NDArray[np.uint8]:
+    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8 or codes.ndim != 1:
+        raise TypeError(f"expected a vector of bytes (uint8) on NumPy, got {type(codes).__name__}")
+    return codes
