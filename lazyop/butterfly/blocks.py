@@ -107,10 +107,12 @@ def _joined(blocks: Array, axes: tuple[int, ...], pattern: Pattern) -> Array:
 
 def chain_values(factors: Sequence[Array], patterns: Iterable[Pattern]) -> Array:
     """Values of the product of all factors, leftmost first."""
-    (product, *others), values = patterns, factors[0]
-    for pattern, factor in zip(others, factors[1:], strict=True):
-        values = Junction(product, pattern).product(values, factor)
-        product = product @ pattern
+    # From the right, the rows of the blocks are as long as can be, and are written in place.
+    *others, product = patterns
+    values = factors[-1]
+    for pattern, factor in zip(others[::-1], factors[-2::-1], strict=True):
+        values = Junction(pattern, product).product(factor, values)
+        product = pattern @ product
     return values
 
 
