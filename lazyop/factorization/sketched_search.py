@@ -266,7 +266,9 @@ class _Search:
     ) -> None:
         self.source, self.probes, self.middle, self.tol = source, probes, middle, tol
         self.order, self.orthonormalize = order, orthonormalize
-        self.good: dict[Chain, list[Array]] = {}
+        # The two factors themselves are close enough already.
+        pair = _pair(_junction(source, middle.place, middle.tails.size))
+        self.good: dict[Chain, list[Array]] = {pair: [middle.left, middle.right]}
         self.bad: set[Chain] = set()
 
     def run(self) -> list[tuple[Chain, list[Array]]]:

@@ -97,6 +97,18 @@ def test_prime_sizes_are_one_block(source):
     assert distance(found, A) < 1e-13
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_tolerance_that_the_two_factors_at_the_middle_use_up(source):
+    chain = lo.Chain.monarch(64, rank=3)
+    rng = np.random.default_rng(0)
+    N = rng.standard_normal((64, 64)) + 1j * rng.standard_normal((64, 64))
+    A = lo.Butterfly(random_values(chain, dtype=complex)).toarray() + 0.1 * N
+    error = lo.factorize(A, chain).relative_error
+    found = searched(A, source, tol=1.34 * error)
+    assert found.chain == chain
+    assert distance(found, A) == pytest.approx(error)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1)])
 @pytest.mark.parametrize("source", SOURCES)
 def test_single_rows_and_columns_stay_as_they_are(source, shape):
