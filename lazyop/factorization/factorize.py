@@ -23,7 +23,7 @@ from lazyop.factorization.permutation import searched_permutations
 from lazyop.factorization.residual_sum import residual_sum
 from lazyop.factorization.search import within_parameters, within_tolerance
 from lazyop.factorization.sketched import factorize_source
-from lazyop.factorization.sketched_search import source_within_tolerance
+from lazyop.factorization.sketched_search import source_within_parameters, source_within_tolerance
 from lazyop.namespaces import Array
 
 __all__ = ["factorize"]
@@ -95,11 +95,12 @@ def factorize(
     tol : float, optional
         Instead of a chain: the relative error that must not be exceeded.
     max_parameters : int, optional
-        Instead of a chain: how many numbers the factors may hold together. It takes a matrix that
-        is dense or small enough to be made so, and so do `terms` and a search for permutations.
+        Instead of a chain: how many numbers the factors may hold together.
     terms : int
         With more than one, which takes a chain, the operator is a sum of such products, at most so
-        many: each is fitted to what those before it leave. `refine` improves them together.
+        many: each is fitted to what those before it leave. `refine` improves them together. It
+        takes a matrix that is dense or small enough to be made so, and so does a search for
+        permutations.
     order : {"left-to-right", "right-to-left", "balanced"} or sequence of int
         Order of the splits, numbered from 1 to `len(chain) - 1` from the left.
         The first two are the fastest, and have the better bound. Where the chain is chosen, only
@@ -213,10 +214,12 @@ def factorize(
     if chain is None and count > 1:
         raise ValueError("a sum of several terms needs a chain")
     if isinstance(matrix, Source):
-        _check_matrix_free(chain, tol, count, permutation)
+        _check_matrix_free(count, permutation)
     if chain is None:
         if isinstance(matrix, Source):
-            return _searched_source(matrix, tol, order, orthonormalize, permutation, progress)
+            return _searched_source(
+                matrix, tol, max_parameters, order, orthonormalize, permutation, progress
+            )
         target = _target(matrix, None, permutation, progress)
         return _searched(target, tol, max_parameters, order, orthonormalize, progress)
     chain = as_chain(chain)
@@ -238,10 +241,9 @@ def factorize(
     return replace(found, operator=target.operator(*products), permutation=target.permutation)
 
 
-def _check_matrix_free(chain: Any, tol: float | None, terms: int, permutation: Any) -> None:
+def _check_matrix_free(terms: int, permutation: Any) -> None:
     """What takes all entries at hand is refused where they are not."""
     wanted = [
-        ("max_parameters", chain is None and tol is None),
         ("terms above 1", terms > 1),
         ("permutation='search'", isinstance(permutation, str) and permutation == "search"),
     ]
@@ -279,6 +281,7 @@ def _searched(
 def _searched_source(
     source: Source,
     tol: float | None,
+    max_parameters: int | None,
     order: str | Iterable[int],
     orthonormalize: bool,
     permutation: Any,
@@ -287,9 +290,13 @@ def _searched_source(
     if not isinstance(order, str):
         raise ValueError("an order of splits needs a chain; without one, name the order")
     split_order(order, 1)
-    return source_within_tolerance(
-        source, _tolerance(tol), order, orthonormalize, permutation, progress
-    )
+    if tol is not None:
+        tolerance = _tolerance(tol)
+        return source_within_tolerance(
+            source, tolerance, order, orthonormalize, permutation, progress
+        )
+    limit = positive_int(max_parameters, "max_parameters")
+    return source_within_parameters(source, limit, order, orthonormalize, permutation, progress)
 
 
 def _tolerance(tol: Any) -> float:

@@ -326,7 +326,6 @@ def test_a_shape_goes_with_a_function(A):
     [
         ({"terms": 2}, "terms above 1"),
         ({"permutation": "search"}, "'search'"),
-        ({"chain": None, "max_parameters": 10**6}, "max_parameters"),
     ],
 )
 def test_options_that_take_all_entries_are_refused(options, message):

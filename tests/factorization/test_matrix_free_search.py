@@ -6,7 +6,10 @@ from chains import random_values
 from scipy.sparse.linalg import aslinearoperator
 
 import lazyop as lo
-from lazyop.factorization import matrix_free, sketched_search
+from lazyop.factorization import matrix_free
+from lazyop.factorization.cuts import Cut
+from lazyop.factorization.middle_cut import TwoFactors, junction_at, middle_place
+from lazyop.factorization.middle_split import two_factors
 
 SOURCES = ["operator", "entries"]
 
@@ -97,6 +100,18 @@ def test_prime_sizes_are_one_block(source):
     assert distance(found, A) < 1e-13
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_tolerance_that_the_two_factors_at_the_middle_use_up(source):
+    chain = lo.Chain.monarch(64, rank=3)
+    rng = np.random.default_rng(0)
+    N = rng.standard_normal((64, 64)) + 1j * rng.standard_normal((64, 64))
+    A = lo.Butterfly(random_values(chain, dtype=complex)).toarray() + 0.1 * N
+    error = lo.factorize(A, chain).relative_error
+    found = searched(A, source, tol=1.34 * error)
+    assert found.chain == chain
+    assert distance(found, A) == pytest.approx(error)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1)])
 @pytest.mark.parametrize("source", SOURCES)
 def test_single_rows_and_columns_stay_as_they_are(source, shape):
@@ -146,23 +161,61 @@ def test_a_zero_matrix_has_no_error():
     assert np.array_equal(found.operator.toarray(), np.zeros((64, 64)))
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_error_falls_with_the_number_of_parameters(source):
+    A, errors = smooth(128, 128), []
+    for limit in (2000, 10000):
+        found = searched(A, source, max_parameters=limit)
+        assert limit / 2 < found.chain.nnz <= limit
+        assert found.estimate.interval[0] < distance(found, A) < found.estimate.interval[1]
+        assert f"at most {limit} parameters" in repr(found)
+        errors.append(distance(found, A))
+    assert errors[0] > 1e3 * errors[1]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_more_parameters_than_needed_lead_to_no_error(source):
+    chain = lo.Chain.dyadic(128)
+    A = lo.Butterfly(random_values(chain)).toarray()
+    found = searched(A, source, max_parameters=A.size // 2)
+    assert distance(found, A) < 1e-12
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_too_few_parameters_are_refused(source):
+    with pytest.raises(ValueError, match="no chain for a 64 x 64 matrix holds 70 parameters"):
+        searched(np.ones((64, 64)), source, max_parameters=70)
+    with pytest.raises(ValueError, match="no chain for a 1 x 64 matrix holds 63 parameters"):
+        searched(np.ones((1, 64)), source, max_parameters=63)
+    assert searched(np.ones((1, 64)), source, max_parameters=64).relative_error == 0
+    with pytest.raises(TypeError, match="integer"):
+        searched(np.ones((64, 64)), source, max_parameters=1000.5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "place"),
+    [((16384, 16384), (128, 128)), ((4099, 4099), (4099, 1)), ((4106, 4106), (4106, 1))],
+)
+def test_the_middle_is_where_two_factors_hold_the_least(shape, place):
+    assert middle_place(*shape) == place
+
+
 @pytest.mark.parametrize("place", [(16, 16), (8, 32)])
 def test_spectra_on_either_side_are_those_of_the_matrix(place):
     B, C = place
     chain = lo.Chain.from_sizes((B, 256 // B), (C, 256 // C), 3)
     A = lo.Butterfly(random_values(chain)).toarray()
     source = matrix_free.opened(aslinearoperator(A))
-    junction = sketched_search._junction(source, place, 3)
-    two = sketched_search.two_factors(source, junction)
-    left = sketched_search.weighted_left(list(two), chain)
+    pair = two_factors(source, junction_at(A.shape, place, 3))
+    two = TwoFactors(A.shape, place, *pair)
+    assert two.rank == 3
+    assert two.chain == chain
     cuts = [
-        *sketched_search._cuts_before(left, A.shape, place, 3, accurate=True),
-        *(
-            sketched_search.Cut(B * cut.rows, C * cut.columns, cut.tails)
-            for cut in sketched_search._cuts_after(two[1], A.shape, place, 3, accurate=True)
-        ),
+        *two.cuts_before(accurate=True),
+        Cut(B, C, two.tails(accurate=True)),
+        *(Cut(B * k.rows, C * k.columns, k.tails) for k in two.cuts_after(accurate=True)),
     ]
-    assert len(cuts) > 2
+    assert len(cuts) > 3
     for cut in cuts:
         expected = tails(A, cut.rows, cut.columns)
         count = min(len(expected), len(cut.tails))
