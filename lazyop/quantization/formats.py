@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.butterfly.pattern import positive_int
+from lazyop.quantization.significands import round_significand
 
 __all__ = ["FORMATS", "FloatFormat", "as_format"]
 
@@ -148,6 +149,35 @@ class FloatFormat:
         t = self.significand_bits
         significand = 2**t - (2 if self.specials == "nan" and t > 1 else 1)
         return math.ldexp(significand, self.max_exponent - t + 1)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of NumPy or ml_dtypes of which the codes are the bits.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        ImportError
+            If it is one of ml_dtypes, which is not installed.
+
+        Examples
+        --------
+        >>> import lazyop as lo
+        >>> form = lo.FloatFormat(significand_bits=11, exponent_bits=5)
+        >>> form.encode([1.0, -2.5]).view(form.dtype)
+        array([ 1. , -2.5], dtype=float16)
+        """
+        name = next((name for name, form in _DTYPES.items() if form == self), None)
+        if name is None:
+            raise ValueError(f"there is no dtype of the codes of {self}")
+        if hasattr(np, name):
+            return np.dtype(name)
+        try:
+            import ml_dtypes
+        except ImportError as error:
+            raise ImportError(f"{name} comes with: pip install lazyop[quantization]") from error
+        return np.dtype(getattr(ml_dtypes, name))
 
     # Rounding -------------------------------------------------------------------------------
 
@@ -326,6 +356,10 @@ FORMATS = {
 }
 
 
+#: All that have dtypes.
+_DTYPES = {**FORMATS, "float32": FloatFormat(24, 8), "float64": FloatFormat(53, 11)}
+
+
 def as_format(obj: Any) -> FloatFormat:
     """Return the format that a caller means: one itself, its name, or its dtype.
 
@@ -351,22 +385,6 @@ def _dtype_name(obj: Any) -> str:
         raise TypeError(
             f"a format must be a FloatFormat or one of {', '.join(map(repr, FORMATS))}, got {obj!r}"
         ) from None
-
-
-def round_significand(x: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.float64]:
-    """Nearest doubles with so many significand bits, ties to even, exponents unbounded."""
-    spare = _DOUBLE[0] - bits
-    if spare == 0:
-        return x.copy()
-    # Doubles of one sign are ordered as their codes are, and a carry goes to the next exponent.
-    code = x.view(np.uint64) if x.flags.c_contiguous else np.ascontiguousarray(x).view(np.uint64)
-    even = (code >> np.uint64(spare)) & np.uint64(1)
-    even += np.uint64(2 ** (spare - 1) - 1)
-    even += code
-    even &= np.uint64(2**64 - 2**spare)
-    rounded = even.view(np.float64)
-    special = ~np.isfinite(x)
-    return np.where(special, x, rounded) if special.any() else rounded
 
 
 def _parts(x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

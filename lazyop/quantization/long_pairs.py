@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.quantization.formats import round_significand
 from lazyop.quantization.matches import Reals, Side, errors_of, matched
 from lazyop.quantization.scalings import breakpoints
+from lazyop.quantization.significands import round_significand
 
 __all__ = ["best_scaling"]
 

@@ -4,6 +4,10 @@ Column `j` of a factor is multiplied by :math:`2^{p_j}` and row `j` of the next 
 :math:`2^{-p_j}`, which changes neither the product nor a significand. That all entries are in range
 says of an entry in row `i` and column `j` that :math:`l \le p_j - p_i \le h`, with `l` and `h` from
 its own exponent: constraints on differences, which are solved as shortest paths are found.
+
+Below the normal range an entry is off by half a unit, the same for all. So where not all entries
+can be normal, what is made as small as can be is the largest part of the product's error that an
+entry below the normal range has.
 """
 
 from __future__ import annotations
@@ -22,8 +26,8 @@ __all__ = ["in_range", "times_power", "unit_exponent"]
 
 Exponents: TypeAlias = npt.NDArray[np.float64]
 
-#: Small entries may lie so many powers of two below the normal range, at the worst.
-_DEEPEST = 4096
+#: All exponents are smaller.
+_BEYOND = 4096
 
 #: Times that bounds are passed on along the chain and back, before they count as contradictory.
 _ROUNDS = 32
@@ -31,14 +35,33 @@ _ROUNDS = 32
 
 @dataclass(frozen=True)
 class _Limits:
-    """Least and largest power of two by which each entry may be multiplied, `(a, b, c, d)`."""
+    """What each entry, `(a, b, c, d)`, says of the power of two by which it is multiplied.
 
-    low: Exponents
+    Attributes
+    ----------
+    normal : array
+        The least power with which real and imaginary part are normal numbers, or zero.
+    faint : array
+        The least power with which half a unit of the numbers below is no part of the product.
+    high : array
+        The largest power with which it is not too large.
+    """
+
+    normal: Exponents
+    faint: Exponents
     high: Exponents
+
+    def low(self, accuracy: float) -> Exponents:
+        """Least power with which the product loses at most 2 to the minus `accuracy`."""
+        return np.minimum(self.normal, self.faint + accuracy)
+
+    def turned(self) -> _Limits:
+        """The same of the transposed factor."""
+        return _Limits(*(x.transpose(0, 2, 1, 3) for x in (self.normal, self.faint, self.high)))
 
 
 def in_range(
-    factors: Sequence[Values], form: FloatFormat, negligible: Sequence[Reals] | None = None
+    factors: Sequence[Values], form: FloatFormat, weights: Sequence[Reals]
 ) -> list[Values]:
     """Multiply rows and columns of factors by powers of two, so that a format holds the entries.
 
@@ -48,14 +71,15 @@ def in_range(
         Values `(a, b, c, d)`, leftmost first.
     form : FloatFormat
         With unbounded exponents, nothing is done.
-    negligible : sequence of arrays, optional
-        Sizes below which an entry may fall out of the range, for each entry.
+    weights : sequence of arrays
+        For each entry, the relative error of the product by that of the entry as it is.
 
     Returns
     -------
     list of arrays
-        The same where all entries are in range already. If there are no powers that bring them
-        there, those that leave the small ones as little below the range as can be.
+        The same where all entries are in range already. If there are no powers that bring all
+        there, those that make the loss of the small ones, on which the product depends least, as
+        small as can be.
 
     Raises
     ------
@@ -64,70 +88,67 @@ def in_range(
     """
     if not form.is_bounded:
         return list(factors)
-    floors = negligible or [np.zeros(values.shape) for values in factors]
-    limits = [_limits(v, f, form) for v, f in zip(factors, floors, strict=True)]
-    if all((x.low <= 0).all() and (x.high >= 0).all() for x in limits):
+    limits = [_limits(v, w, form) for v, w in zip(factors, weights, strict=True)]
+    if all((x.normal <= 0).all() and (x.high >= 0).all() for x in limits):
         return list(factors)
-    powers = _solution(limits, _DEEPEST)
+    powers = _solution(limits, _BEYOND)
     if powers is None:
-        raise ValueError(_too_large(factors, limits, form))
-    feasible, infeasible = _DEEPEST, -1
-    while feasible - infeasible > 1:
-        depth = (feasible + infeasible) // 2
-        found = _solution(limits, depth)
-        if found is None:
-            infeasible = depth
-        else:
-            feasible, powers = depth, found
+        powers = _solution(limits, -np.inf)
+        if powers is None:
+            raise ValueError(_too_large(factors, limits, form))
+        feasible, infeasible = -_BEYOND, _BEYOND
+        while infeasible - feasible > 1:
+            accuracy = (feasible + infeasible) // 2
+            found = _solution(limits, accuracy)
+            if found is None:
+                infeasible = accuracy
+            else:
+                feasible, powers = accuracy, found
     return [_scaled(values, *powers[k : k + 2]) for k, values in enumerate(factors)]
 
 
-def _limits(values: Values, floor: Reals, form: FloatFormat) -> _Limits:
-    parts = np.abs(
-        np.stack([values.real, values.imag]) if values.dtype.kind == "c" else values[None]
-    )
+def _limits(values: Values, weights: Reals, form: FloatFormat) -> _Limits:
+    parts = np.abs(np.stack([values.real, values.imag]))
     large = np.max(parts, axis=0)
-    small = np.min(np.where((parts > floor) & (parts > 0), parts, np.inf), axis=0)
+    small = np.min(np.where(parts > 0, parts, np.inf), axis=0)
+    half_unit = form.min_exponent - form.significand_bits
     with np.errstate(divide="ignore"):
         high = np.where(large > 0, np.frexp(form.largest / large)[1] - 1, np.inf)
-    low = np.where(np.isfinite(small), form.min_exponent + 1 - np.frexp(small)[1], -np.inf)
-    return _Limits(low.astype(np.float64), high.astype(np.float64))
+        faint = np.ceil(np.log2(weights)) + half_unit
+    normal = np.where(large > 0, form.min_exponent + 1 - np.frexp(small)[1], -np.inf)
+    return _Limits(normal.astype(np.float64), faint, high.astype(np.float64))
 
 
-def _solution(limits: Sequence[_Limits], depth: int) -> list[Exponents] | None:
-    """Powers for all junctions, the outer ones 0, with small entries at most `depth` too small.
+def _solution(limits: Sequence[_Limits], accuracy: float) -> list[Exponents] | None:
+    """Powers for all junctions, the outer ones 0, if there are any of that accuracy.
 
-    In the middle between the largest and the least, which is a solution as they are.
+    In the middle between the largest and the least, which are solutions as well.
     """
-    largest = _largest(limits, depth)
+    largest = _largest(limits, accuracy)
     if largest is None:
         return None
     # The negatives of powers obey the same constraints, with rows and columns swapped.
-    swapped = [_Limits(_turned(x.low), _turned(x.high)) for x in reversed(limits)]
-    least = _largest(swapped, depth)
+    least = _largest([x.turned() for x in reversed(limits)], accuracy)
     if least is None:
         return None
     return [np.floor((p - q) / 2) for p, q in zip(largest, reversed(least), strict=True)]
 
 
-def _turned(x: Exponents) -> Exponents:
-    return x.transpose(0, 2, 1, 3)
-
-
-def _largest(limits: Sequence[_Limits], depth: int) -> list[Exponents] | None:
+def _largest(limits: Sequence[_Limits], accuracy: float) -> list[Exponents] | None:
     """The largest powers that obey all constraints, or None."""
-    powers = [np.zeros(_rows(limits[0].low)), *(np.zeros(_columns(x.low)) for x in limits)]
+    powers = [np.zeros(_rows(limits[0].high)), *(np.zeros(_columns(x.high)) for x in limits)]
+    lows = [x.low(accuracy) for x in limits]
     for p in powers[1:-1]:
-        p.fill(_DEEPEST * len(limits))
+        p.fill(_BEYOND * len(limits))
     for _ in range(_ROUNDS):
         before = [p.copy() for p in powers]
         for k, x in enumerate(limits):
-            a, b, c, d = x.low.shape
+            a, b, _, d = x.high.shape
             bound = np.min(powers[k].reshape(a, b, 1, d) + x.high, axis=1)
             powers[k + 1] = np.minimum(powers[k + 1], bound.ravel())
-        for k, x in reversed(list(enumerate(limits))):
-            a, b, c, d = x.low.shape
-            bound = np.min(powers[k + 1].reshape(a, 1, c, d) - (x.low - depth), axis=2)
+        for k, low in reversed(list(enumerate(lows))):
+            a, _, c, d = low.shape
+            bound = np.min(powers[k + 1].reshape(a, 1, c, d) - low, axis=2)
             powers[k] = np.minimum(powers[k], bound.ravel())
         if (powers[0] < 0).any() or (powers[-1] < 0).any():
             return None

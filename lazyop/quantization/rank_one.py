@@ -94,7 +94,10 @@ def quantize_rank_one(x: Any, y: Any, format: Any) -> tuple[Values, Values, floa
     )
     found = quantized_pairs(left, right, form.significand_bits, _SAMPLE)
     x_hat, y_hat = (times_power(v[0], e) for v, e in zip(found, exponents, strict=True))
-    x_hat, y_hat = (form.round(v.ravel()) for v in in_range(_as_factors(x_hat, y_hat), form))
+    factors = [x_hat.reshape(1, -1, 1, 1), y_hat.reshape(1, 1, -1, 1)]
+    entries = x_hat.size + y_hat.size
+    weights = [np.full(v.shape, entries**0.5 / (np.linalg.norm(v) or 1.0)) for v in factors]
+    x_hat, y_hat = (form.round(v.ravel()) for v in in_range(factors, form, weights))
     lies = [
         matched(side, times_power(v[None], -e))
         for side, v, e in zip((left, right), (x_hat, y_hat), exponents, strict=True)
@@ -124,7 +127,3 @@ def _vector(x: Any, name: str) -> Values:
     if array.size == 0:
         raise ValueError(f"{name} must not be empty")
     return array
-
-
-def _as_factors(x: Values, y: Values) -> list[Values]:
-    return [x.reshape(1, -1, 1, 1), y.reshape(1, 1, -1, 1)]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.quantization.formats import round_significand
 from lazyop.quantization.matches import Reals, Values, square
+from lazyop.quantization.significands import round_significand
 
 __all__ = ["all_scalings", "breakpoints", "number_of_scalings", "round_to", "usual_sample"]
 

@@ -53,18 +53,15 @@ class Term:
 
     @cached_property
     def _weights(self) -> list[Reals]:
-        return shares(self.unit)
-
-    def _floors(self, tolerance: float) -> list[Reals]:
-        """Sizes below which entries, all together, are less than a part of the product."""
+        """Relative error of the product, if all entries are off by as much as one, by that."""
         count = sum(values.size for values in self.unit)
-        with np.errstate(divide="ignore"):
-            return [tolerance / np.sqrt(count * w) for w in self._weights]
+        return [np.sqrt(count * w) for w in shares(self.unit)]
 
     @cached_property
     def clean(self) -> list[Values]:
         """Factors with zeros for what is rounding errors alone, and would need small exponents."""
-        floors = self._floors(4 * self.epsilon)
+        with np.errstate(divide="ignore"):
+            floors = [4 * self.epsilon / w for w in self._weights]
         return [_without(values, f) for values, f in zip(self.unit, floors, strict=True)]
 
     # Methods ----------------------------------------------------------------------------------
@@ -119,10 +116,9 @@ class Term:
 
     def _held(self, factors: list[Values]) -> list[Values]:
         exponents = self.exponents if self._chains else self.exponents[::-1]
-        floors = self._floors(2.0 ** (-2 * self.form.significand_bits - 5))
         sized = [times_power(v, e) for v, e in zip(factors, exponents, strict=True)]
-        floors = [np.ldexp(f, e) for f, e in zip(floors, exponents, strict=True)]
-        inside = in_range(sized, self.form, floors)
+        weights = [times_power(w, -e) for w, e in zip(self._weights, exponents, strict=True)]
+        inside = in_range(sized, self.form, weights)
         return [times_power(self.form.round(v), -e) for v, e in zip(inside, exponents, strict=True)]
 
     def restored(self, held: list[Values]) -> list[Values]:

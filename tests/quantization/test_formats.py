@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -32,6 +33,8 @@ def format_named(name):
 @pytest.mark.parametrize("name", NAMES + OTHERS)
 def test_every_code_stands_for_the_number_of_the_dtype(name):
     form, dtype = format_named(name), dtype_named(name)
+    if name in FORMATS:
+        assert form.dtype == dtype
     codes = np.arange(2**form.bits, dtype=f"u{dtype.itemsize}")
     with np.errstate(invalid="ignore"):  # casts of NaNs
         expected = codes.view(dtype).astype(np.float64)
@@ -170,3 +173,16 @@ def test_dtypes_of_ml_dtypes_are_formats():
     ml_dtypes = pytest.importorskip("ml_dtypes")
     assert as_format(ml_dtypes.bfloat16) is FORMATS["bfloat16"]
     assert as_format(np.dtype(ml_dtypes.float8_e4m3fn)) is FORMATS["float8_e4m3fn"]
+
+
+def test_dtypes_of_codes(monkeypatch):
+    for width, dtype in (((24, 8), np.float32), ((53, 11), np.float64)):
+        form = FloatFormat(*width)
+        assert form.dtype == dtype
+        values = np.array([1.5, -3e-8], dtype)
+        assert form.encode(values).tobytes() == values.tobytes()
+    with pytest.raises(ValueError, match="no dtype of the codes of FloatFormat"):
+        _ = FloatFormat(4).dtype
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(ImportError, match=r"bfloat16 comes with: .*lazyop\[quantization\]"):
+        _ = FORMATS["bfloat16"].dtype

@@ -14,6 +14,10 @@ E4M3 = FORMATS["float8_e4m3fn"]
 CHAIN = Chain.square_dyadic(16)
 
 
+def ones(factors):
+    return [np.ones(v.shape) for v in factors]
+
+
 def is_normal(values, form):
     parts = np.abs(np.concatenate([values.real.ravel(), values.imag.ravel()]))
     parts = parts[parts > 0]
@@ -30,7 +34,7 @@ def test_scaled_factors_come_back_into_range(dtype):
         power = powers[k + 1].reshape(a, 1, c, d) - powers[k].reshape(a, b, 1, d)
         scaled.append(times_power(values, power))
     assert not all(is_normal(v, E4M3) for v in scaled)
-    found = in_range(scaled, E4M3)
+    found = in_range(scaled, E4M3, ones(scaled))
     assert all(is_normal(v, E4M3) for v in found)
     np.testing.assert_array_equal(product(found), product(scaled))
 
@@ -39,7 +43,7 @@ def test_scaled_factors_come_back_into_range(dtype):
 def test_what_one_factor_has_too_much_others_take(exponents):
     factors = [np.sign(v) for v in random_values(CHAIN)]
     scaled = [np.ldexp(v, e) for v, e in zip(factors, exponents, strict=True)]
-    found = in_range(scaled, E4M3)
+    found = in_range(scaled, E4M3, ones(scaled))
     assert all(is_normal(v, E4M3) for v in found)
     np.testing.assert_array_equal(product(found), product(scaled))
 
@@ -47,26 +51,30 @@ def test_what_one_factor_has_too_much_others_take(exponents):
 def test_what_is_in_range_stays():
     factors = random_values(CHAIN)
     for form in (FORMATS["float16"], FloatFormat(3)):
-        for before, after in zip(factors, in_range(factors, form), strict=True):
+        for before, after in zip(factors, in_range(factors, form, ones(factors)), strict=True):
             assert after is before
 
 
 def test_large_entries_come_first():
     """Where not all fit, the large ones do, and the small ones as nearly as can be."""
     factors = [np.array([3e4, 1e-3]).reshape(1, 2, 1, 1), np.ones((1, 1, 2, 1))]
-    left, right = in_range(factors, E4M3)
+    left, right = in_range(factors, E4M3, ones(factors))
     np.testing.assert_array_equal(product([left, right]), product(factors))
     assert left.max() <= E4M3.largest < 2 * left.max() * right.max()
     assert right.max() <= E4M3.largest
     assert E4M3.round(right).all()
 
 
-def test_negligible_entries_do_not_count():
-    factors = [np.array([3e4, 1e-3]).reshape(1, 2, 1, 1), np.full((1, 1, 2, 1), 2.0**-6)]
-    floors = [np.full(v.shape, 1e-2) for v in factors]
-    left, right = in_range(factors, E4M3, floors)
-    assert right.min() >= 2.0**-6
-    assert left.max() <= E4M3.largest
+def test_what_matters_little_loses_bits():
+    """The small entries of one of two factors, of which nearly nothing or all depends."""
+    factors = [np.array([256, 2.0**-5]).reshape(1, 2, 1, 1), np.full((1, 1, 2, 1), 2.0**-9)]
+    for important in (0, 1):
+        weights = [np.full(v.shape, 1.0 if k == important else 1e-9) for k, v in enumerate(factors)]
+        left, right = in_range(factors, E4M3, weights)
+        np.testing.assert_array_equal(product([left, right]), product(factors))
+        assert left.max() <= E4M3.largest
+        assert (left.min() >= 2.0**-6) == (important == 0)
+        assert (right.min() >= 2.0**-6) == (important == 1)
 
 
 def test_no_powers_are_found_where_there_are_none():
@@ -74,9 +82,9 @@ def test_no_powers_are_found_where_there_are_none():
     factors[1] = factors[1] * 2.0**20
     factors[2] = factors[2] * 2.0**17  # times 2^37, and four factors hold 2^35 at most
     with pytest.raises(ValueError, match=r"factor 2 of 4 .* size 1\.05e\+06.* 448"):
-        in_range(factors, E4M3)
+        in_range(factors, E4M3, ones(factors))
     factors[2] = factors[2] / 2.0**5
-    assert all(is_normal(v, E4M3) for v in in_range(factors, E4M3))
+    assert all(is_normal(v, E4M3) for v in in_range(factors, E4M3, ones(factors)))
 
 
 @pytest.mark.parametrize("dtype", [float, complex])
