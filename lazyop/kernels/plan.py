@@ -64,7 +64,7 @@ _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 8_000_000, 1 << 23
 
 
 #: Codes of packed weights that are worth a thread.
-_CODES_PER_THREAD = 1 << 19
+_CODES_PER_THREAD = 1 << 20
 
 
 @cache

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LANES", "lanes_for", "pack", "pack_each", "read", "read_each", "stream_bytes"]
+__all__ = [
+    "LANES",
+    "lanes_for",
+    "pack",
+    "pack_each",
+    "read",
+    "read_each",
+    "stream_bytes",
+    "windows",
+]
 
 #: Lanes of a stream that fills them to the last word.
 LANES = 8
@@ -80,6 +89,13 @@ def pack_each(codes: Codes, widths: Codes) -> Bytes:
     return np.packbits(bits, bitorder="little")
 
 
+def windows(stream: Bytes) -> npt.NDArray[np.uint64]:
+    """View the eight bytes from each byte of a stream on, as one number."""
+    overlapping: Any = np.ndarray((stream.size - 7,), "<u8", stream, strides=(1,))
+    view: npt.NDArray[np.uint64] = overlapping
+    return view
+
+
 def read_each(stream: Bytes, start: int, widths: Codes) -> tuple[Codes, int]:
     """Return codes of the given widths from a bit on, and where the next one begins.
 
@@ -87,9 +103,8 @@ def read_each(stream: Bytes, start: int, widths: Codes) -> tuple[Codes, int]:
     """
     ends = start + np.cumsum(widths)
     starts = ends - widths
-    windows: Any = np.ndarray((stream.size - 7,), "<u8", stream, strides=(1,))
     first = np.minimum(starts >> 3, stream.size - 8)
-    shifted = windows[first] >> (starts - 8 * first).astype(np.uint64)
+    shifted = windows(stream)[first] >> (starts - 8 * first).astype(np.uint64)
     mask = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
     return (shifted & mask).astype(np.int64), int(ends[-1]) if ends.size else start
 

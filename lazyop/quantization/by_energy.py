@@ -15,7 +15,7 @@ All that widths depend on is exact in double precision, or is rounded the same w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.butterfly.chain import Chain
-from lazyop.quantization.bits import Bytes, Codes, read_each, take_number
+from lazyop.kernels.plan import has_compiled
+from lazyop.quantization.bits import Bytes, Codes, read_each, take_number, windows
 from lazyop.quantization.codings import directions
 from lazyop.quantization.factorwise import apply_block
 
@@ -73,9 +74,8 @@ def directed(along: Codes, widths: Codes, phases: Reals | None) -> tuple[Values,
     return top / size + 0j, bottom / size * np.exp(1j * np.pi * phases)
 
 
-def passed_on(energies: Reals, top: Reals, bottom: Reals) -> Reals:
-    """Return the energies of rows from those ``(a, 2, d)`` of columns, and their shares."""
-    upper, lower = top * energies, bottom * energies
+def passed_on(upper: Reals, lower: Reals) -> Reals:
+    """Return the energies of rows from the shares ``(a, 2, d)`` of the entries of columns."""
     return np.stack([upper[:, 0] + upper[:, 1], lower[:, 0] + lower[:, 1]], axis=1)
 
 
@@ -191,6 +191,11 @@ class ByEnergy:
         return Chain.square_dyadic(self.layout.size)
 
     @property
+    def _reads_compiled(self) -> bool:
+        """Whether compiled code reads directions."""
+        return self.dtype.kind != "c" and has_compiled()
+
+    @property
     def is_compiled(self) -> bool:
         """Whether a kernel multiplies a vector by the bits themselves: there is none."""
         return False
@@ -271,7 +276,10 @@ class ByEnergy:
         else:
             signs, at = self._take(at, np.minimum(widths, 1))
             scale = norms * (1.0 - 2.0 * signs)
-        top, bottom, _, at = self._directions(at, inner, widths)
+        if self._reads_compiled:
+            (top,), (bottom,), _, at = self._compiled_directions(at, inner, [0])
+        else:
+            top, bottom, _, at = self._directions(at, inner)
         scale = scale * self.step
         values = np.stack([scale * top, scale * bottom], axis=-1)
         yield k, values.reshape(-1, 2, 2, 1).astype(self.dtype)
@@ -282,26 +290,59 @@ class ByEnergy:
         self, part: Part, count: int, at: int, inner: Reals
     ) -> Generator[tuple[int, Values], None, Reals]:
         """Read the unit columns of the first factors of a part; return the energies before them."""
+        if self._reads_compiled:
+            strides = [part.shape(k)[2] for k in reversed(range(count))]
+            tops, bottoms, inner, at = self._compiled_directions(at, inner, strides)
+            for k, top, bottom in zip(reversed(range(count)), tops, bottoms, strict=True):
+                columns = np.stack([top.reshape(part.shape(k)), bottom.reshape(part.shape(k))], 1)
+                yield k, columns.astype(self.dtype, copy=False)
+            return inner
         for k in reversed(range(count)):
             inner = inner.reshape(part.shape(k))
-            widths = width_of(inner)
-            top, bottom, shares, at = self._directions(at, inner, widths)
+            top, bottom, shared, at = self._directions(at, inner)
             yield k, np.stack([top, bottom], axis=1).astype(self.dtype)
-            inner = passed_on(inner, *shares)
+            inner = passed_on(*shared)
         return inner
 
     def _directions(
-        self, at: int, energies: Reals, widths: Codes
+        self, at: int, energies: Reals
     ) -> tuple[Values, Values, tuple[Reals, Reals], int]:
-        """Read directions: unit vectors, shares of their entries, and where the next code is."""
+        """Read directions: unit vectors, the energies shared out, and where the next code is."""
+        widths = width_of(energies)
         along, at = self._take(at, widths)
-        shares = squares(along, widths)
+        first, second = squares(along, widths)
+        shared = first * energies, second * energies
         phases = None
         if self.dtype.kind == "c":
-            phase_widths = width_of(energies * shares[1])
+            phase_widths = width_of(shared[1])
             codes, at = self._take(at, phase_widths)
             phases = codes / np.left_shift(1, phase_widths)
-        return *directed(along, widths, phases), shares, at
+        return *directed(along, widths, phases), shared, at
+
+    def _compiled_directions(
+        self, at: int, energies: Reals, strides: Sequence[int]
+    ) -> tuple[Reals, Reals, Reals, int]:
+        """Read the columns of factors by compiled code, where entries are real.
+
+        Returns their first and second entries, a row for each factor, the energies before them, and
+        where the next code is.
+        """
+        from lazyop.kernels.directions import read_directions
+
+        energies = energies.ravel().copy()
+        top, bottom = np.empty((2, len(strides), energies.size))
+        scratch = np.empty((2, energies.size))
+        at = read_directions(
+            windows(self.data),
+            at,
+            energies,
+            np.array(strides, dtype=np.int64),
+            MAX_WIDTH,
+            top,
+            bottom,
+            *scratch,
+        )
+        return top, bottom, energies, at
 
     def _take(self, at: int, widths: Codes) -> tuple[Codes, int]:
         codes, at = read_each(self.data, at, widths.ravel())

@@ -19,7 +19,7 @@ from lazyop.quantization.disjoint import (
     from_rows,
     transposed,
 )
-from lazyop.quantization.matches import Reals, Side, Values, errors_of, matched
+from lazyop.quantization.matches import Reals, Side, Values, are_smaller, errors_of, matched
 from lazyop.quantization.pairs import quantized_pairs, quantized_vectors
 from lazyop.quantization.scalings import round_to
 
@@ -103,8 +103,7 @@ class Sweeps:
         y_all = columns_of(_turned(self.quantized[k + 1])).copy()
         x_hat, y_hat = quantized_pairs(x, y, self._bits)
         before = _errors(x, y, x_all[open_pairs], y_all[open_pairs])
-        # Below that, it is rounding errors that decide, and might go in circles.
-        better = _errors(x, y, x_hat, y_hat) < before * (1 - 1e-9)
+        better = are_smaller(_errors(x, y, x_hat, y_hat), before)
         changed = open_pairs[better]
         x_all[changed], y_all[changed] = x_hat[better], y_hat[better]
         self.quantized[k] = from_columns(x_all, self._factors[k])

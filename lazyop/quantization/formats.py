@@ -380,7 +380,8 @@ def as_format(obj: Any) -> FloatFormat:
 
 def _dtype_name(obj: Any) -> str:
     try:
-        return str(np.dtype(obj).name)
+        # None would be the default dtype.
+        return str(np.dtype("" if obj is None else obj).name)
     except TypeError:
         raise TypeError(
             f"a format must be a FloatFormat or one of {', '.join(map(repr, FORMATS))}, got {obj!r}"

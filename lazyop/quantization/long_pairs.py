@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.quantization.matches import Reals, Side, errors_of, matched
-from lazyop.quantization.scalings import breakpoints
+from lazyop.quantization.matches import Reals, Side, errors_of, first_of_least, matched
+from lazyop.quantization.scalings import breakpoints, simple_scalings
 from lazyop.quantization.significands import round_significand
 
 __all__ = ["best_scaling"]
@@ -50,8 +50,9 @@ def best_scaling(left: Side, right: Side | None, bits: int) -> float:
         costs = square * square_y - 2 * product * product_y
     count = min(_FINALISTS, costs.size)
     finalists = np.sort(np.argpartition(costs, count - 1)[:count])
-    scalings = steps.between(finalists)
-    return float(scalings[np.argmin(_errors(scalings, left, right, bits))])
+    simple = simple_scalings(left.vectors, bits)
+    scalings = np.concatenate([simple[0], steps.between(finalists)])
+    return float(scalings[first_of_least(_errors(scalings, left, right, bits)[None])[0]])
 
 
 def _errors(scalings: Reals, left: Side, right: Side | None, bits: int) -> Reals:

@@ -13,11 +13,25 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Match", "Reals", "Side", "Values", "errors_of", "matched", "quotient", "square"]
+__all__ = [
+    "Match",
+    "are_smaller",
+    "Reals",
+    "Side",
+    "Values",
+    "errors_of",
+    "first_of_least",
+    "matched",
+    "quotient",
+    "square",
+]
 
 #: Real or complex numbers in double precision, and real ones.
 Values: TypeAlias = npt.NDArray[Any]
 Reals: TypeAlias = npt.NDArray[np.float64]
+
+#: Squared relative errors below this one are rounding errors in double precision.
+_EXACT = 2.0**-100
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,23 @@ def errors_of(left: Match, right: Match) -> Reals:
     a, b = square(left.overlap), square(right.overlap)
     mixed = a * right.residual + b * left.residual + left.residual * right.residual
     return np.asarray(square(left.overlap * right.overlap - 1) + mixed)
+
+
+def first_of_least(errors: Reals) -> npt.NDArray[np.intp]:
+    """Places of the first of equally small squared errors, along the last of two axes.
+
+    Rounding errors, which depend on the way that errors are computed, decide nothing.
+    """
+    least = np.maximum(np.min(errors, axis=1, keepdims=True), _EXACT)
+    return np.asarray(np.argmax(errors <= least * (1 + 1e-9), axis=1))
+
+
+def are_smaller(errors: Reals, others: Reals) -> npt.NDArray[np.bool_]:
+    """Whether squared relative errors are smaller than others by more than rounding errors.
+
+    Steps to ever smaller errors go in no circle then.
+    """
+    return np.asarray(errors < others * (1 - 1e-9) - 2.0**-48 * np.sqrt(others))
 
 
 def matched(side: Side, quantized: Values) -> Match:

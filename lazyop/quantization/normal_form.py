@@ -38,7 +38,7 @@ WIDTHS = ("number", "factor")
 _LARGE = 1 << 14
 
 #: How close a fineness is to the one that just meets what is asked for: a bit and a half percent.
-_CLOSE = 0.02
+_CLOSE = 0.005
 
 #: The least and the largest fineness: what is beyond, double precision does not tell apart.
 _COARSEST, _FINEST, _MOST_BITS = -2.0, 44.0, 46

@@ -81,6 +81,19 @@ class PackedButterfly(LazyOperator):
     ------
     ValueError
         If the bytes are not those of a packed butterfly.
+    TypeError
+        If it is no vector of bytes on NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lazyop as lo
+    >>> F = lo.Butterfly([np.ones(tuple(p)) for p in lo.Chain.square_dyadic(256)])
+    >>> packed = lo.quantize(F, bits=4, method="normal-form").operator
+    >>> packed.cost.nbytes <= F.cost.nbytes / 16
+    True
+    >>> np.allclose(packed.H @ np.ones(256), 256)
+    True
     """
 
     _fields = ("codes", "_transposed", "_conjugated")

@@ -27,6 +27,7 @@ from lazyop.quantization.matches import (
     Side,
     Values,
     errors_of,
+    first_of_least,
     matched,
     quotient,
     square,
@@ -49,9 +50,6 @@ _LARGE_CHUNK, _WORTH_COMPILED = 1 << 17, 1 << 20
 
 #: Squared errors of all pairs under all scalings, for so many bits.
 Comparison: TypeAlias = Callable[[Side, "Side | None", Values, int], Reals]
-
-#: Squared errors below this one are rounding errors in double precision.
-_EXACT = 2.0**-100
 
 #: Longer real vectors are scanned one by one, in a time that grows with m log m and not with m^2,
 #: unless rounding all entries for all scalings takes so few operations that calls cost more.
@@ -134,11 +132,7 @@ def _best_of(left: Side, right: Side | None, bits: int, sample: int, compare: Co
     """For each pair, the scaling with the least error among all candidates."""
     scalings = all_scalings(left.vectors, bits, sample)
     errors = compare(left, right, scalings, bits)
-    # The first of equally good ones: a vector that needs no scaling has none, and rounding errors,
-    # which depend on the way the errors are computed, decide nothing.
-    least = np.maximum(np.min(errors, axis=1, keepdims=True), _EXACT)
-    chosen = np.argmax(errors <= least * (1 + 1e-9), axis=1)[:, None]
-    return np.asarray(np.take_along_axis(scalings, chosen, axis=1)[:, 0])
+    return np.asarray(np.take_along_axis(scalings, first_of_least(errors)[:, None], axis=1)[:, 0])
 
 
 def _errors(left: Side, right: Side | None, scalings: Values, bits: int) -> Reals:

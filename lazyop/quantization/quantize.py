@@ -178,6 +178,14 @@ def quantize(
     >>> found = lo.quantize(F, lo.FloatFormat(significand_bits=4))
     >>> found.relative_error < found.rounding_error / 8
     True
+
+    The fewest bits for an error, by the normal form:
+
+    >>> found = lo.quantize(F, tol=1e-3, method="normal-form")
+    >>> found.relative_error <= 1e-3
+    True
+    >>> found.bits_per_weight < 16
+    True
     """
     _check_options(method, mirror, sweeps, {"tol": tol, "bits": bits, "widths": widths})
     if method == "normal-form":

@@ -15,7 +15,14 @@ import numpy.typing as npt
 from lazyop.quantization.matches import Reals, Values, square
 from lazyop.quantization.significands import round_significand
 
-__all__ = ["all_scalings", "breakpoints", "number_of_scalings", "round_to", "usual_sample"]
+__all__ = [
+    "all_scalings",
+    "breakpoints",
+    "number_of_scalings",
+    "round_to",
+    "simple_scalings",
+    "usual_sample",
+]
 
 #: So little above a breakpoint, the product is rounded up, whatever its own rounding in doubles.
 _ABOVE = 1 + 2.0**-50
@@ -54,7 +61,7 @@ def breakpoints(x: Reals, bits: int) -> Reals:
 
 
 def all_scalings(x: Values, bits: int, sample: int) -> Values:
-    """Scalings to try for each of some vectors; the first is 1.
+    """Scalings to try for each of some vectors; `simple_scalings` come first.
 
     Parameters
     ----------
@@ -67,18 +74,18 @@ def all_scalings(x: Values, bits: int, sample: int) -> Values:
     -------
     array, shape (count, number_of_scalings(m, bits, sample, x.dtype))
     """
-    ones = np.ones((x.shape[0], 1))
+    simple = simple_scalings(x, bits)
     if x.dtype.kind != "c":
         points = breakpoints(x, bits).reshape(x.shape[0], -1)
-        return np.concatenate([ones, points * _ABOVE], axis=1)
+        return np.concatenate([simple, points * _ABOVE], axis=1)
     spread = _spread(sample)
     spread = np.broadcast_to(spread, (x.shape[0], spread.size))
-    return np.concatenate([ones, _to_powers_of_two(x), spread], axis=1)
+    return np.concatenate([simple, spread], axis=1)
 
 
 def number_of_scalings(length: int, bits: int, sample: int, dtype: np.dtype[Any]) -> int:
     """How many scalings `all_scalings` tries for a vector."""
-    return 1 + length * 2 ** (bits - 1) if dtype.kind != "c" else 1 + length + sample
+    return 1 + length + (sample if dtype.kind == "c" else length * 2 ** (bits - 1))
 
 
 def usual_sample(bits: int) -> int:
@@ -86,11 +93,31 @@ def usual_sample(bits: int) -> int:
     return 1 << min(12, max(10, 2 * bits))
 
 
-def _to_powers_of_two(x: Values) -> Values:
-    """Scalings that make one entry a power of two: exact for multiples of exact vectors."""
-    size = square(x)
-    inverse = np.where(size == 0, 1.0, np.conj(x) / np.where(size == 0, 1.0, size))
-    return np.asarray(np.ldexp(1.0, 1 - np.frexp(np.abs(inverse))[1]) * inverse)
+def simple_scalings(x: Values, bits: int) -> Values:
+    """Scalings with a reason: none at all, and those that make an entry a power of two.
+
+    The latter find multiples of vectors that are exact, and leave what they are multiplied by to
+    the partner.
+
+    Parameters
+    ----------
+    x : array, shape (count, m)
+    bits : int
+
+    Returns
+    -------
+    array, shape (count, 1 + m)
+        The first is 1 where the vector is exact as it is.
+    """
+    largest = np.argmax(np.abs(x), axis=1)[:, None]
+    entries = np.where(x == 0, np.take_along_axis(x, largest, axis=1), x)
+    size = square(entries)
+    inverse = np.conj(entries) if x.dtype.kind == "c" else np.abs(entries)
+    inverse = np.where(size == 0, 1.0, inverse / np.where(size == 0, 1.0, size))
+    powers = np.ldexp(1.0, 1 - np.frexp(np.abs(inverse))[1]) * inverse
+    exact = (round_to(x, bits) == x).all(axis=1, keepdims=True)
+    first = np.where(exact, 1.0, np.take_along_axis(powers, largest, axis=1))
+    return np.concatenate([first, powers], axis=1)
 
 
 @cache

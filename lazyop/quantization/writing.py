@@ -85,7 +85,7 @@ def pack_by_energy(factors: Sequence[Values], step: float, head: bytes, *, power
         a, _, _, d = values.shape
         energies = energies.reshape(a, 2, d)
         columns.insert(0, _written(values[:, 0], values[:, 1], energies))
-        energies = passed_on(energies, *columns[0].shares)
+        energies = passed_on(*(share * energies for share in columns[0].shares))
     flips = _flip_columns(others, columns, len(rows))
     octave_bits, lowest = _octaves(steps.astype(np.int64))
     ends = _row_fields(rows, flips, steps.astype(np.int64), directions_of_rows, octave_bits, lowest)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lazyop.quantization.matches import Side, errors_of, matched
+from lazyop.quantization.matches import Side, are_smaller, errors_of, first_of_least, matched
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e-9])
@@ -35,6 +35,15 @@ def test_the_partner_scale_is_the_best():
     assert error(best) == pytest.approx(match.angle[0])
     for step in (1e-3, -1e-3, 1e-3j, -1e-3j):
         assert error(best + step) > error(best)
+
+
+def test_rounding_errors_make_no_error_smaller():
+    for error in (1.0, 1e-4, 1e-16, 1e-28, 1e-31, 0.0):
+        near = error * (1 + 1e-14) + 1e-15 * np.sqrt(error)
+        assert not are_smaller(np.array(error), np.array(near))
+    assert are_smaller(np.array(1e-16), np.array(1.001e-16))
+    errors = np.array([[3.0, 1.0, 1 - 1e-12], [1e-32, 1.0, 0.0], [5.0, 4.0, 3.0]])
+    assert first_of_least(errors).tolist() == [1, 0, 2]
 
 
 def test_zero_vectors_match_zero():

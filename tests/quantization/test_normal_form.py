@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lazyop as lo
+from lazyop.kernels.plan import has_compiled
+from lazyop.quantization import by_energy, factorwise
 from lazyop.quantization.by_energy import ByEnergy, Layout
 from lazyop.quantization.codings import Directions, Floats, Ratios
 from lazyop.quantization.packed import PackedButterfly
@@ -261,3 +263,26 @@ def test_what_can_not_be_is_an_error():
     for widths in ("number", "factor"):
         with pytest.raises(ValueError, match="range"):
             lo.quantize(large, tol=0.1, method="normal-form", widths=widths)
+
+
+@pytest.mark.skipif(not has_compiled(), reason="Numba is not installed")
+@pytest.mark.parametrize("n", [16, 512, 1024])
+def test_compiled_code_reads_the_same_to_the_last_bit(monkeypatch, n):
+    A = lo.quantize(dyadic(n), tol=1e-7 if n == 16 else 1e-3, method="normal-form").operator
+    compiled = A.values()
+    monkeypatch.setattr(by_energy, "has_compiled", lambda: False)
+    for one, other in zip(compiled, A.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_numba_products_are_the_same(monkeypatch):
+    F, x = dyadic(512), np.sin(np.arange(512))
+    A = lo.quantize(F, tol=1e-3, method="normal-form", widths="factor").operator
+    B = lo.quantize(F, tol=1e-3, method="normal-form").operator
+    expected = [A @ x, A.H @ x, B @ x, B.H @ x]
+    for room in (by_energy, factorwise):
+        monkeypatch.setattr(room, "has_compiled", lambda: False)
+    A, B = (PackedButterfly(op.codes) for op in (A, B))
+    assert A.plan(1).steps[0].kernel == "unpacked"
+    for found, y in zip([A @ x, A.H @ x, B @ x, B.H @ x], expected, strict=True):
+        np.testing.assert_allclose(found, y, rtol=0, atol=1e-13 * np.abs(y).max())

@@ -8,6 +8,7 @@ from lazyop.quantization.scalings import (
     breakpoints,
     number_of_scalings,
     round_to,
+    simple_scalings,
     usual_sample,
 )
 
@@ -19,7 +20,9 @@ def test_all_ways_to_round_are_there(bits):
     scalings = all_scalings(x, bits, 0)
     fine = np.linspace(1, 2, 20_001)[:-1]
     for vector, few in zip(x, scalings, strict=True):
-        ways = {tuple(v) for v in round_to(few[:, None] * vector, bits)}
+        # Before the first breakpoint, it is half of what it is after the last one.
+        found = round_to(few[:, None] * vector, bits)
+        ways = {tuple(v) for v in np.concatenate([found, found / 2])}
         assert {tuple(v) for v in round_to(fine[:, None] * vector, bits)} <= ways
 
 
@@ -42,6 +45,20 @@ def test_number_of_scalings(dtype):
     scalings = all_scalings(x, 4, 50)
     assert scalings.shape == (2, number_of_scalings(3, 4, 50, dtype))
     np.testing.assert_array_equal(scalings[:, 0], 1)
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_simple_scalings(dtype):
+    turn = 1 if dtype is float else np.exp(0.3j)
+    x = np.array([[1.25, -0.5, 0.0], [0.7, -2.8, 0.0], [0.0, 0.0, 0.0]]) * [[1], [turn], [1]]
+    found = simple_scalings(x.astype(dtype), 3)
+    assert found.dtype == dtype
+    assert found[0, 0] == 1  # exact as it is
+    assert (found[2] == 1).all()
+    assert ((np.abs(found) >= 1) & (np.abs(found) < 2)).all()
+    np.testing.assert_allclose(np.abs(found[1]) * 2.8, [4, 4, 4, 4])
+    np.testing.assert_allclose((found[1, 1:3] * x[1, :2]).imag, 0, atol=1e-15)
+    np.testing.assert_allclose(found[0, 1:3] * x[0, :2], [2, -0.5] if dtype is float else [2, 0.5])
 
 
 def test_complex_scalings_are_spread_over_a_quarter_of_a_ring():
