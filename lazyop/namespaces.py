@@ -328,7 +328,8 @@ def move(x: Array, xp: Namespace, device: Any, dtype: npt.DTypeLike) -> Array:
         return host.astype(dtype, copy=not owned)
     if array_api_compat.is_torch_namespace(xp):
         # PyTorch takes neither steps backwards nor foreign byte orders, and would copy once more
-        moved = xp.from_numpy(np.array(host, dtype=dtype, order="C"))
+        plain = np.dtype(dtype).newbyteorder("=")
+        moved = xp.from_numpy(np.array(host, dtype=plain, order="C"))
         return moved if device is None else moved.to(device)
     where = {} if device is None else {"device": device}
     with lasting(xp):
