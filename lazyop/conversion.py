@@ -11,6 +11,7 @@ from lazyop.namespaces import (
     Array,
     Namespace,
     dtype_of,
+    index_dtype,
     is_array,
     move,
     namespace_of,
@@ -58,11 +59,12 @@ class Conversion:
         return self.dtype
 
     def array(self, x: Array, *, index: bool = False) -> Array:
-        """Convert one array; index data change their home and never their dtype."""
+        """Convert one array; index data keep their dtype where their new home has it."""
         key = id(x), index
         if key not in self._arrays:
-            dtype = dtype_of(x) if index else self.target(dtype_of(x))
             xp = namespace_of(x) if self.xp is None else self.xp
+            held = dtype_of(x)
+            dtype = index_dtype(xp, held) if index else self.target(held)
             device = _device_of(x) if self.xp is None else self.device
             self._arrays[key] = x, move(x, xp, device, dtype)
         return self._arrays[key][1]

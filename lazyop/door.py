@@ -20,6 +20,7 @@ from lazyop.namespaces import (
     cast,
     describe,
     dtype_of,
+    fresh,
     is_array,
     name_of,
     namespace_of,
@@ -187,9 +188,7 @@ class Door(LinearOperator):  # type: ignore[misc]
         Y = self._apply(X)
         if dtype_of(Y) != dtype and np.can_cast(dtype_of(Y), dtype):
             return cast(Y, dtype)
-        if isinstance(Y, np.ndarray):
-            return Y.copy() if np.may_share_memory(Y, X) or not Y.flags.writeable else Y
-        return namespace_of(Y).asarray(Y, copy=True) if Y is X else Y
+        return fresh(Y, X)
 
     def _run_stack(self, S: Array) -> Array:
         xp = namespace_of(S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import numbers
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,8 @@ import array_api_compat
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
 import numpy.typing as npt
+
+from lazyop.tracing import check_constant, is_traced, lasting
 
 #: An array of any namespace, and a namespace itself. Neither has a common static type.
 Array = Any
@@ -25,8 +28,8 @@ Namespace = Any
 _MODULES = {
     "numpy": ("numpy", "numpy"),
     "cupy": ("cupy", "lazyop[cuda13] (or lazyop[cuda12])"),
-    "torch": ("torch", "torch"),
-    "jax": ("jax.numpy", "jax"),
+    "torch": ("torch", "lazyop[torch]"),
+    "jax": ("jax.numpy", "lazyop[jax]"),
     "array_api_strict": ("array_api_strict", "array-api-strict"),
     "dask": ("dask.array", "dask"),
 }
@@ -91,10 +94,38 @@ def dtype_of(x: Array) -> np.dtype[Any]:
 def native_dtype(xp: Namespace, dtype: npt.DTypeLike) -> Any:
     """Return the dtype of a namespace that stands for a NumPy dtype."""
     name = np.dtype(dtype).name
+    if name in _WIDE and _lacks_wide(xp):
+        raise TypeError(
+            f"JAX holds no {name} unless 64-bit numbers are switched on, by "
+            "jax.config.update('jax_enable_x64', True); or else convert what is "
+            f"{name}, here or before: .astype('{_WIDE[name]}'), .to(..., dtype='{_WIDE[name]}')"
+        )
     try:
         return getattr(xp, name)
     except AttributeError:
         raise TypeError(f"{name_of(xp)} has no dtype {name}") from None
+
+
+#: What JAX holds only by request, and what it holds instead.
+_WIDE = {
+    "float64": "float32",
+    "complex128": "complex64",
+    "int64": "int32",
+    "uint64": "uint32",
+}
+
+
+def _lacks_wide(xp: Namespace) -> bool:
+    """Whether a namespace has no numbers of 64 bits, as JAX by default."""
+    if not array_api_compat.is_jax_namespace(xp):
+        return False
+    return not sys.modules["jax"].config.jax_enable_x64
+
+
+def index_dtype(xp: Namespace, dtype: npt.DTypeLike = np.int64) -> np.dtype[Any]:
+    """Return the dtype of index data in a namespace: their own, but no wider than it holds."""
+    name = np.dtype(dtype).name
+    return np.dtype(_WIDE[name] if name in _WIDE and _lacks_wide(xp) else name)
 
 
 def real_counterpart(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -141,6 +172,7 @@ def as_scalar(x: Any) -> tuple[complex, Any]:
     The second value is what to hand to `result_type`: the number itself where it is a Python
     scalar, which does not widen a dtype of its kind, and the scalar's own dtype otherwise.
     """
+    check_constant(x, "a coefficient")
     value = to_numpy(x).item() if is_array(x) else x.item() if isinstance(x, np.generic) else x
     number: complex
     if isinstance(value, numbers.Integral):
@@ -211,30 +243,37 @@ def as_data(x: Any, what: str, ndim: int) -> Array:
 def as_index(x: Any, what: str, size: int) -> Array:
     """Return a one-dimensional integer array of indices below ``size``, negative ones wrapped."""
     index = as_array(x, what)
+    if is_traced(index):
+        raise TypeError(f"{what} is index data, which must be known: it can't be traced")
     if index.size == 0:
-        index = cast(index, np.int64)
+        index = cast(index, index_dtype(namespace_of(index)))
     if dtype_of(index).kind not in "iu":
         raise TypeError(f"{what} must be integers, got dtype {index.dtype}")
     if index.ndim != 1:
         raise ValueError(f"{what} must be one-dimensional, got shape {tuple(index.shape)}")
+    host = to_numpy(index)
+    outside = (host < -size) | (host >= size)
+    if np.any(outside):
+        raise IndexError(
+            f"index {host[np.argmax(outside)]} in {what} is out of range for size {size}"
+        )
+    if np.any(host < 0):
+        index = like(np.where(host < 0, host + size, host), index)
     xp = namespace_of(index)
-    index = cast(index, np.int64)
-    if bool(xp.any((index < -size) | (index >= size))):
-        bad = int(index[int(xp.argmax(xp.astype((index < -size) | (index >= size), xp.int8)))])
-        raise IndexError(f"index {bad} in {what} is out of range for size {size}")
-    if bool(xp.any(index < 0)):
-        index = xp.where(index < 0, index + size, index)
-    return as_data(index, what, ndim=1)
+    with lasting(xp):
+        return as_data(cast(index, index_dtype(xp)), what, ndim=1)
 
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:
-    """Copy an array of any namespace and device to NumPy; NumPy arrays come back as they are."""
+    """Return an array of any namespace and device on NumPy, over the same memory if it can be."""
     if isinstance(x, np.ndarray):
         return x
     if hasattr(x, "detach"):  # PyTorch refuses arrays with gradients or on a GPU
-        return np.asarray(x.detach().cpu().resolve_conj().numpy())
+        return np.asarray(x.detach().cpu().resolve_conj().resolve_neg().numpy())
     if hasattr(x, "get"):  # CuPy converts by this method alone
         return np.asarray(x.get())
+    if array_api_compat.is_array_api_strict_namespace(xp := namespace_of(x)):
+        x = x.to_device(xp.__array_namespace_info__().default_device())
     return np.asarray(x)
 
 
@@ -259,7 +298,10 @@ def resolve(target: Any) -> tuple[Namespace, Any]:
 
 def _import(name: str) -> Namespace:
     if name not in _MODULES:
-        raise ValueError(f"unknown namespace {name!r}; known are {', '.join(_MODULES)}")
+        raise ValueError(
+            f"unknown namespace {name!r}; known are {', '.join(_MODULES)}, and devices as objects, "
+            "such as torch.device('cuda')"
+        )
     module, requirement = _MODULES[name]
     try:
         return namespace_of(importlib.import_module(module).asarray([0.0]))
@@ -271,24 +313,70 @@ def _import(name: str) -> Namespace:
 
 
 def move(x: Array, xp: Namespace, device: Any, dtype: npt.DTypeLike) -> Array:
-    """Return ``x`` in another namespace, device and dtype; itself where nothing changes."""
-    if namespace_of(x) is xp and (device is None or device_of(x) == device):
-        return cast(x, dtype)
+    """Return ``x`` in another namespace, device and dtype; itself where nothing changes.
+
+    What changes is copied once, and within one namespace gradients flow through.
+    """
+    if namespace_of(x) is xp:
+        return cast(x if device in (None, device_of(x)) else _to_device(x, device), dtype)
+    if is_traced(x):
+        raise TypeError(f"an array that JAX traces can't be moved to {name_of(xp)}")
     wanted = native_dtype(xp, dtype)
-    source = x if namespace_of(x) is xp else to_numpy(x)
+    host = to_numpy(x)
+    if xp is numpy_namespace:
+        owned = host.flags.owndata or not host.flags.writeable  # JAX writes into none of its own
+        return host.astype(dtype, copy=not owned)
+    if array_api_compat.is_torch_namespace(xp):
+        # PyTorch takes neither steps backwards nor foreign byte orders, and would copy once more
+        plain = np.dtype(dtype).newbyteorder("=")
+        moved = xp.from_numpy(np.array(host, dtype=plain, order="C"))
+        return moved if device is None else moved.to(device)
     where = {} if device is None else {"device": device}
-    moved = xp.asarray(source, dtype=wanted, copy=True, **where)
-    if dtype_of(moved) != dtype:
-        raise TypeError(
-            f"{name_of(xp)} gave {moved.dtype} where {np.dtype(dtype)} was asked for; "
-            "for JAX, enable 64-bit numbers or ask for a narrower dtype"
-        )
-    return moved
+    with lasting(xp):
+        return xp.asarray(host, dtype=wanted, copy=True, **where)
+
+
+def _to_device(x: Array, device: Any) -> Array:
+    with lasting(namespace_of(x)):
+        return array_api_compat.to_device(x, device)
 
 
 def like(x: Array, reference: Array) -> Array:
     """Return the NumPy array ``x`` where ``reference`` lives (for small index and unit data)."""
-    return move(x, namespace_of(reference), device_of(reference), dtype_of(x))
+    xp = namespace_of(reference)
+    dtype = dtype_of(x)
+    wanted = index_dtype(xp, dtype) if dtype.kind in "iu" else dtype
+    return move(x, xp, device_of(reference), wanted)
+
+
+def copied(x: Array) -> Array:
+    """Return an array of its own memory that may be written to; arrays that never can be as is."""
+    xp = namespace_of(x)
+    if array_api_compat.is_jax_namespace(xp):
+        return x
+    if array_api_compat.is_torch_namespace(xp):
+        return x.clone()
+    return x.copy() if hasattr(x, "copy") else xp.asarray(x, copy=True)
+
+
+def fresh(y: Array, x: Array) -> Array:
+    """Return ``y``, a product with ``x``, as an array that nothing else holds and that is plain."""
+    if isinstance(y, np.ndarray):
+        return y.copy() if np.may_share_memory(y, x) or not y.flags.writeable else y
+    if array_api_compat.is_torch_array(y):
+        y = y.resolve_conj().resolve_neg()
+    return copied(y) if y is x or _share_memory(y, x) else y
+
+
+def _share_memory(y: Array, x: Array) -> bool:
+    """Whether two arrays off NumPy may share memory, as far as their namespace tells."""
+    if array_api_compat.is_torch_array(y):
+        try:
+            return bool(y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr())
+        except (NotImplementedError, RuntimeError):  # inside of PyTorch's transforms
+            return False
+    overlap = getattr(namespace_of(y), "may_share_memory", None)
+    return array_api_compat.is_cupy_array(y) and overlap is not None and bool(overlap(y, x))
 
 
 def take_rows(x: Array, index: Array) -> Array:

@@ -27,6 +27,7 @@ from lazyop.namespaces import (
     Namespace,
     cast,
     conj,
+    copied,
     dtype_of,
     like,
     namespace_of,
@@ -34,6 +35,7 @@ from lazyop.namespaces import (
     to_numpy,
     zeros,
 )
+from lazyop.tracing import lasting, lasts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,8 +192,8 @@ class LazyOperator(Arithmetic):
         Parameters
         ----------
         target : str, namespace or device
-            ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, ``"array_api_strict"``, an array
-            namespace, or a device object of one of these.
+            ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, ``"array_api_strict"``, ``"dask"``, an
+            array namespace, or a device object of one of these.
         dtype : dtype, optional
             The precision on arrival, as in `astype`.
 
@@ -291,11 +293,20 @@ class LazyOperator(Arithmetic):
             return source
         made: LazyOperator | None = links.get("_made_" + kind)
         if made is None:
-            made = make()
+            made = make() if self._on_numpy else self._make_to_last(make)
             if not _keeps(made, self):
-                links["_made_" + kind] = made
+                if self._on_numpy or (self._lasts() and made._lasts()):
+                    links["_made_" + kind] = made
                 made.__dict__.setdefault("_source_of_" + kind, weakref.ref(self))
         return made
+
+    def _make_to_last(self, make: Callable[[], LazyOperator]) -> LazyOperator:
+        with lasting(self.namespace):
+            return make()
+
+    def _lasts(self) -> bool:
+        """Whether all arrays held may be kept: none is traced, or needs a gradient."""
+        return all(lasts(x) for x, _ in self._arrays())
 
     def _source(self) -> tuple[LazyOperator, str] | None:
         """Return the operator that this one is the adjoint or transpose of, while it lives."""
@@ -399,7 +410,8 @@ class LazyOperator(Arithmetic):
         >>> lo.LowRank([[1.0], [2.0]], [[3.0], [4.0]]).diagonal()
         array([3., 8.])
         """
-        return cast(self._diagonal(self._reference()), self.dtype)
+        diagonal = cast(self._diagonal(self._reference()), self.dtype)
+        return diagonal if isinstance(diagonal, np.ndarray) else copied(diagonal)
 
     def trace(self) -> Any:
         """Return the sum of the diagonal.

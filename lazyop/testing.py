@@ -14,6 +14,7 @@ from lazyop.operator import LazyOperator
 __all__ = ["OperatorContract", "dot_test"]
 
 _DTYPES = ("float32", "float64", "complex64", "complex128")
+_VIEWS = ("forward", "adjoint", "transpose", "conjugate")
 
 
 def dot_test(A: LinearOperator, *, seed: int = 0, rtol: float | None = None) -> None:
@@ -87,6 +88,9 @@ class OperatorContract:
         The dtypes to make the operator in.
     namespaces : tuple of str
         The namespaces to move it to, for lazyop operators; SciPy's own stay on NumPy.
+    views : tuple of str
+        Of "forward", "adjoint", "transpose" and "conjugate", those whose products are tested; all
+        by default. Fewer spare the time of a namespace that compiles every product.
 
     Examples
     --------
@@ -102,6 +106,7 @@ class OperatorContract:
 
     dtypes: tuple[str, ...] = _DTYPES
     namespaces: tuple[str, ...] = ("numpy",)
+    views: tuple[str, ...] = _VIEWS
 
     def make(self, dtype: str) -> LinearOperator:
         """Return the operator in a dtype, on NumPy."""
@@ -118,7 +123,7 @@ class OperatorContract:
         if "namespace" in metafunc.fixturenames:
             metafunc.parametrize("namespace", self.namespaces)
         if "view" in metafunc.fixturenames:
-            metafunc.parametrize("view", ("forward", "adjoint", "transpose", "conjugate"))
+            metafunc.parametrize("view", self.views)
 
     # What is tested ---------------------------------------------------------------------------
 

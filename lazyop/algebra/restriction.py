@@ -15,9 +15,12 @@ from lazyop.namespaces import (
     as_array,
     as_data,
     as_index,
+    cast,
     dtype_of,
+    index_dtype,
     is_array,
     like,
+    namespace_of,
     take_rows,
     to_numpy,
 )
@@ -34,7 +37,7 @@ class _Selection(LazyOperator):
     """What `Restriction` and its transpose share: the rows they pick, by slice or by index.
 
     A slice holds no data, so the operator follows its argument's namespace; an index array
-    (``int64``, within range) lives in a namespace as any data do.
+    (of the widest integers there, within range) lives in a namespace as any data do.
     """
 
     _fields = ("size", "bounds", "index", "dtype")
@@ -44,7 +47,10 @@ class _Selection(LazyOperator):
         self, size: int, bounds: Bounds | None, index: Array | None, dtype: npt.DTypeLike
     ) -> None:
         self.size, self.bounds = size, bounds
-        self.index = None if index is None else as_data(index, "the indices", ndim=1)
+        if index is not None:
+            index = cast(index, index_dtype(namespace_of(index)))
+            index = as_data(index, "the indices", ndim=1)
+        self.index = index
         super().__init__(dtype, self._shape(self._count(), size))
 
     @staticmethod

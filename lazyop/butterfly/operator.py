@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator as operators
-from collections.abc import Callable
-from functools import cache, partial, reduce
+from functools import partial, reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,15 +25,12 @@ from lazyop.namespaces import (
     unify_kinds,
 )
 from lazyop.operator import LazyOperator
+from lazyop.tracing import lasting, lasts, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
-
-
-#: Makes the factors that array kernels apply, once.
-Groups = Callable[[], "tuple[KroneckerSparse, ...]"]
 
 
 class KroneckerSparse(LazyOperator):
@@ -148,6 +144,46 @@ class KroneckerSparse(LazyOperator):
         return f"pattern {tuple(self.pattern)}"
 
 
+Factors = tuple[KroneckerSparse, ...]
+
+
+class Groups:
+    """The factors that array kernels apply: neighbours multiplied out, at the first product.
+
+    Factors that don't last, as they are traced or need gradients, are applied one by one.
+    """
+
+    def __init__(self, make: Callable[[], Factors | None], factors: Factors) -> None:
+        self._make, self._factors = make, factors
+        self._made: Factors | None = None
+
+    def __call__(self) -> Factors:
+        """Return the factors to apply."""
+        return self.made() or self._factors
+
+    def made(self) -> Factors | None:
+        """Return what was made once; None where that could not last."""
+        if self._made is None and all(lasts(factor._held) for factor in self._factors):
+            with lasting(self._factors[0].namespace):
+                made = self._make()
+            if made is not None and all(lasts(factor._held) for factor in made):
+                self._made = made
+        return self._made
+
+    def derived(self, change: Callable[[Factors], Factors]) -> Factors | None:
+        """Return what the same change makes of these groups as of the factors."""
+        made = self.made()
+        return None if made is None else change(made)
+
+
+def _transposed(factors: Factors) -> Factors:
+    return tuple(factor._transpose() for factor in reversed(factors))
+
+
+def _conjugated(factors: Factors) -> Factors:
+    return tuple(factor._conj() for factor in factors)
+
+
 class Butterfly(LazyOperator):
     r"""Product of Kronecker-sparse factors, :math:`A = K_1 K_2 \cdots K_L`.
 
@@ -207,7 +243,7 @@ class Butterfly(LazyOperator):
         *,
         kernels: tuple[str, ...] | None = None,
         _compiled: OrientedChain | None = None,
-        _groups: Groups | None = None,
+        _groups: Callable[[], Factors | None] | None = None,
     ) -> None:
         self.factors = tuple(
             f if isinstance(f, KroneckerSparse) else KroneckerSparse(f) for f in factors
@@ -217,7 +253,7 @@ class Butterfly(LazyOperator):
         self._compiled = _compiled or _compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
         self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
-        self._groups = _groups or cache(partial(_grouped, _join, self.factors))
+        self._groups = Groups(_groups or partial(_grouped, _join, self.factors), self.factors)
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
 
@@ -239,14 +275,14 @@ class Butterfly(LazyOperator):
     def _transpose(self) -> LazyOperator:
         kernels = self.kernels and self.kernels[::-1]
         compiled = self._compiled and self._compiled.transpose()
-        factors = [factor._transpose() for factor in reversed(self.factors)]
-        groups = cache(partial(_transposed_groups, self._groups))
+        factors = _transposed(self.factors)
+        groups = partial(self._groups.derived, _transposed)
         return Butterfly(factors, kernels=kernels, _compiled=compiled, _groups=groups)
 
     def _conj(self) -> LazyOperator:
         compiled = self._compiled and self._compiled.conj()
-        factors = [factor.conj() for factor in self.factors]
-        groups = cache(partial(_conjugated_groups, self._groups))
+        factors = tuple(factor.conj() for factor in self.factors)
+        groups = partial(self._groups.derived, _conjugated)
         return Butterfly(factors, kernels=self.kernels, _compiled=compiled, _groups=groups)
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
@@ -353,7 +389,7 @@ def _compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | Non
 
     def merged() -> list[Array]:
         plain = tuple(KroneckerSparse(values) for values in held)
-        return [factor._held for factor in _grouped(_merges, plain)]
+        return [factor._held for factor in _grouped(_merges, plain) or plain]
 
     return compiled_chain(held, conjugated=flags.pop(), merged=merged)
 
@@ -374,12 +410,16 @@ def _multiply(left: Pattern, right: Pattern) -> bool:
 
 def _grouped(
     merge: Callable[[Pattern, Pattern], bool], factors: tuple[KroneckerSparse, ...]
-) -> tuple[KroneckerSparse, ...]:
+) -> tuple[KroneckerSparse, ...] | None:
     """Multiply out neighbours whose patterns say so, the leftmost first, until there are none.
 
-    Factors of which a product might leave the range of the dtype stay as they are.
+    Factors of which a product might leave the range of the dtype stay as they are. None where
+    that can't be told, as the values are being traced.
     """
-    if not all(map(_is_moderate, factors)):
+    moderate = [_is_moderate(factor) for factor in factors]
+    if None in moderate:
+        return None
+    if not all(moderate):
         return factors
     merged = list(factors)
     while True:
@@ -390,22 +430,14 @@ def _grouped(
         merged[k : k + 2] = [_product_of_two(merged[k], merged[k + 1])]
 
 
-def _is_moderate(factor: KroneckerSparse) -> bool:
+def _is_moderate(factor: KroneckerSparse) -> bool | None:
     """Whether a product of a few such factors surely stays in the range of the dtype."""
     if factor.dtype.kind not in "fc":
         return False
     xp = namespace_of(factor._held)
     limit = float(np.finfo(factor.dtype).max) ** 0.1
-    size = float(xp.max(xp.abs(factor._held)))
-    return size == 0 or 1 / limit < size < limit
-
-
-def _transposed_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
-    return tuple(factor._transpose() for factor in reversed(groups()))
-
-
-def _conjugated_groups(groups: Groups) -> tuple[KroneckerSparse, ...]:
-    return tuple(factor._conj() for factor in groups())
+    size = value_of(xp.max(xp.abs(factor._held)))
+    return None if size is None else size == 0 or 1 / limit < size < limit
 
 
 def _multiplied_out(

@@ -11,7 +11,7 @@ from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.aslazy import aslazy
 from lazyop.kernels.plan import Step
-from lazyop.namespaces import Array, as_data, dtype_of, namespace_of, to_numpy, unify_kinds
+from lazyop.namespaces import Array, as_data, copied, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Dense(LazyOperator):
         return namespace_of(self.values).linalg.diagonal(self.values)
 
     def _toarray(self, reference: Array) -> Array:
-        return namespace_of(self.values).asarray(self.values, copy=True)
+        return copied(self.values)
 
     def _tosparse(self) -> csr_array:
         return csr_array(to_numpy(self.values))
