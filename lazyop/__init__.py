@@ -6,7 +6,8 @@ from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
 from lazyop.factorization.factorize import factorize

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from lazyop.algebra.composite import Conjugate, Power, Product, Scaled, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.restriction import Extension, Restriction
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import is_array
 from lazyop.operator import LazyOperator
 from lazyop.quantization.packed import PackedButterfly

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lazyop.butterfly.blocks import values_from_dense
-from lazyop.butterfly.operator import KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, conj, device_of, dtype_of, namespace_of

@@ -18,7 +18,8 @@ from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.normal_form import split
 from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.chain import Chain
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.butterfly.pattern import Pattern, positive_int
 from lazyop.factorization.bounds import StatedBounds
 from lazyop.factorization.given_chain import Factorization

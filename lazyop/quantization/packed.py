@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, resolve
 from lazyop.operator import LazyOperator

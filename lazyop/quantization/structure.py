@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from lazyop.algebra.composite import Product, Scaled, Sum
 from lazyop.butterfly.chain import Chain
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import to_numpy
 from lazyop.operator import LazyOperator
 from lazyop.quantization.matches import Values

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import lazyop.factorization.refine as refinement
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
-from lazyop.butterfly.operator import Butterfly, KroneckerSparse
+from lazyop.butterfly.kronecker_sparse import KroneckerSparse
+from lazyop.butterfly.operator import Butterfly
 from lazyop.factorization.factorize import factorize
 from lazyop.factorization.refine import refine
 from lazyop.structured.diagonal import Diagonal
