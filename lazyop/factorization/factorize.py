@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -216,12 +216,7 @@ def factorize(
     if isinstance(matrix, Source):
         _check_matrix_free(count, permutation)
     if chain is None:
-        if isinstance(matrix, Source):
-            return _searched_source(
-                matrix, tol, max_parameters, order, orthonormalize, permutation, progress
-            )
-        target = _target(matrix, None, permutation, progress)
-        return _searched(target, tol, max_parameters, order, orthonormalize, progress)
+        return _searched(matrix, tol, max_parameters, order, orthonormalize, permutation, progress)
     chain = as_chain(chain)
     _check_fit(chain, tuple(matrix.shape))
     partition = chain._partition()
@@ -262,24 +257,7 @@ def _target(matrix: Array, chain: Chain | None, permutation: Any, progress: bool
 
 
 def _searched(
-    target: Target,
-    tol: float | None,
-    max_parameters: int | None,
-    order: str | Iterable[int],
-    orthonormalize: bool,
-    progress: bool,
-) -> Factorization:
-    if not isinstance(order, str):
-        raise ValueError("an order of splits needs a chain; without one, name the order")
-    split_order(order, 1)
-    if tol is not None:
-        return within_tolerance(target, _tolerance(tol), order, orthonormalize, progress)
-    limit = positive_int(max_parameters, "max_parameters")
-    return within_parameters(target, limit, order, orthonormalize, progress)
-
-
-def _searched_source(
-    source: Source,
+    matrix: Array | Source,
     tol: float | None,
     max_parameters: int | None,
     order: str | Iterable[int],
@@ -290,13 +268,19 @@ def _searched_source(
     if not isinstance(order, str):
         raise ValueError("an order of splits needs a chain; without one, name the order")
     split_order(order, 1)
+    goal: Any
+    search: Callable[..., Factorization]
+    search_source: Callable[..., Factorization]
     if tol is not None:
-        tolerance = _tolerance(tol)
-        return source_within_tolerance(
-            source, tolerance, order, orthonormalize, permutation, progress
-        )
-    limit = positive_int(max_parameters, "max_parameters")
-    return source_within_parameters(source, limit, order, orthonormalize, permutation, progress)
+        goal = _tolerance(tol)
+        search, search_source = within_tolerance, source_within_tolerance
+    else:
+        goal = positive_int(max_parameters, "max_parameters")
+        search, search_source = within_parameters, source_within_parameters
+    if isinstance(matrix, Source):
+        return search_source(matrix, goal, order, orthonormalize, permutation, progress)
+    target = _target(matrix, None, permutation, progress)
+    return search(target, goal, order, orthonormalize, progress)
 
 
 def _tolerance(tol: Any) -> float:
