@@ -170,7 +170,7 @@ class Factorwise:
                 streams.append((start, m, width))
                 start += stream_bytes(pattern.a * m * pattern.d, width)
             factors.append(_Factor(pattern, coding, tuple(streams)))
-        start += _guard([pattern for pattern, _ in described])
+        start += _guard(described[0][0].shape[0], [coding for _, coding in described])
         if start != data.size:
             raise ValueError(f"the packed weights are {data.size} bytes, not {start}")
         return cls(data, dtype, tuple(factors))
@@ -186,7 +186,8 @@ def pack_factorwise(values: Sequence[Values], codings: Sequence[Coding], head: b
             streams.append(pack(codes, width))
     joined = b"".join(header)
     padding = bytes(-len(joined) % 4)
-    guard = np.zeros(_guard([Pattern(*entries.shape) for entries in values]), dtype=np.uint8)
+    a, b, _, d = values[0].shape
+    guard = np.zeros(_guard(a * b * d, codings), dtype=np.uint8)
     return np.concatenate([np.frombuffer(joined + padding, dtype=np.uint8), *streams, guard])
 
 
@@ -202,9 +203,10 @@ def apply_block(values: Values, X: Values, *, transposed: bool, conjugated: bool
     return Y
 
 
-def _guard(patterns: Sequence[Pattern]) -> int:
+def _guard(rows: int, codings: Sequence[Coding]) -> int:
     """Return the bytes after the streams that compiled products may read, whatever is in them."""
-    return 4 * GUARD if patterns[0].shape[0] >= FEWEST_ROWS else 0
+    may_compile = rows >= FEWEST_ROWS and any(isinstance(c, Directions) for c in codings)
+    return 4 * GUARD if may_compile else 0
 
 
 def _parts(dtype: np.dtype[Any]) -> int:
