@@ -37,7 +37,7 @@ WIDTHS = ("number", "factor")
 #: From this order on, products are to be as fast as they can be rather than the weights few.
 _LARGE = 1 << 14
 
-#: How close a fineness is to the one that just meets what is asked for: a bit and a half percent.
+#: How close the fineness of numbers of own widths comes to the one that just meets an error.
 _CLOSE = 0.005
 
 #: The least and the largest fineness: what is beyond, double precision does not tell apart.
@@ -124,7 +124,7 @@ def normal_form(
     ordered = transposed(factors) if turned else list(factors)
     powers = [unit_exponent(values) for values in ordered]
     exact = [times_power(v, -e) for v, e in zip(ordered, powers, strict=True)]
-    pack = _packing(exact, sum(powers), np.dtype(dtype), widths)
+    pack, close = _packing(exact, sum(powers), np.dtype(dtype), widths)
 
     def read(data: Bytes) -> list[Values]:
         *others, last = (v.astype(exact[0].dtype) for v in PackedButterfly(data).values())
@@ -134,17 +134,19 @@ def normal_form(
         return relative_error([exact], [read(data)])
 
     if tol is not None:
-        found = _coarsest(pack, error, tol)
+        found = _coarsest(pack, error, tol, close)
     else:
         weights = sum(values.size for values in factors)
-        found = _finest(pack, goal * weights / 8)
+        found = _finest(pack, goal * weights / 8, close)
     return NormalForm(PackedButterfly(found, _transposed=turned), error(found), read(found))
 
 
 def _packing(
     factors: Sequence[Values], power: int, dtype: np.dtype[Any], widths: str | None
-) -> Packing:
+) -> tuple[Packing, float]:
     """Return what packs the factors, times a power of two, for a fineness: one more halves errors.
+
+    The second value is a difference of fineness that makes hardly any of bits.
 
     Raises
     ------
@@ -159,7 +161,8 @@ def _packing(
     if widths == "number" and not dyadic:
         raise ValueError(f"widths for each number are for square dyadic chains alone, not {chain}")
     if widths == "factor" or not dyadic or (widths is None and size >= _LARGE):
-        return lambda fineness: _pack_by_factor(factors, power, dtype, fineness)
+        # Widths change at multiples of this and a little less.
+        return lambda f: _pack_by_factor(factors, power, dtype, f), 1 / (2 * len(factors))
     unit = with_unit_columns(factors)
     _check_range(times_power(unit[-1], power), dtype)
     norm = float(np.linalg.norm(unit[-1])) or 1.0
@@ -169,7 +172,7 @@ def _packing(
         step = norm / size**0.5 * 2.0**-fineness
         return pack_by_energy(unit, step, start, power=power)
 
-    return pack
+    return pack, _CLOSE
 
 
 def _check_range(last: Values, dtype: np.dtype[Any]) -> None:
@@ -243,11 +246,11 @@ def _narrowest(values: Values, weights: Reals, significand: int) -> FloatFormat:
     return form
 
 
-def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float) -> Bytes:
+def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float, close: float) -> Bytes:
     """Return what packs the factors with the fewest bits for an error of at most `tol`."""
     fails, meets, best = _COARSEST, np.inf, None
     fineness, smallest = max(-float(np.log2(tol)), fails), np.inf
-    while meets - fails > _CLOSE and fails < _FINEST:
+    while meets - fails > close and fails < _FINEST:
         data = pack(fineness)
         found = error(data)
         smallest = min(smallest, found)
@@ -256,8 +259,8 @@ def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float) -> Byt
         else:
             fails = fineness
         step = np.log2(found / tol) if found > 0 else -1.0
-        guess = fineness + step + _CLOSE / 2
-        if not fails < guess < meets or meets - fails < 8 * _CLOSE:
+        guess = fineness + step + close / 2
+        if not fails < guess < meets or meets - fails < 8 * close:
             guess = (fails + meets) / 2 if meets < np.inf else fails + 1
         fineness = min(guess, _FINEST)
     if best is None:
@@ -267,13 +270,13 @@ def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float) -> Byt
     return best
 
 
-def _finest(pack: Packing, nbytes: float) -> Bytes:
+def _finest(pack: Packing, nbytes: float, close: float) -> Bytes:
     """Return what packs the factors with the least error in at most so many bytes."""
     fits, exceeds = _COARSEST, _FINEST
     best = pack(fits)
     if best.size > nbytes:
         raise ValueError(f"{nbytes:.0f} bytes are too few for these factors: {best.size} is least")
-    while exceeds - fits > _CLOSE:
+    while exceeds - fits > close:
         fineness = (fits + exceeds) / 2
         data = pack(fineness)
         if data.size <= nbytes:

@@ -72,7 +72,7 @@ class Quantization:
 
     def __repr__(self) -> str:
         (m, n), gain = self.operator.shape, self.rounding_error / (self.relative_error or np.inf)
-        closer = f", {gain:.3g} times less than rounding" if gain > 0 else ""
+        closer = f", {gain:.3g} times less than rounding" if gain > 1 else ""
         return "\n".join(
             [
                 f"Quantization of a {m} x {n} operator to {self.format}",
