@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
+from lazyop.butterfly.groups import Groups, conjugated_factors, transposed_factors
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import OrientedChain, compiled_chain
 from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel, joins, merges
@@ -25,12 +26,14 @@ from lazyop.namespaces import (
     unify_kinds,
 )
 from lazyop.operator import LazyOperator
-from lazyop.tracing import lasting, lasts, value_of
+from lazyop.tracing import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lazyop.butterfly.groups import Factors
 
 
 class KroneckerSparse(LazyOperator):
@@ -144,46 +147,6 @@ class KroneckerSparse(LazyOperator):
         return f"pattern {tuple(self.pattern)}"
 
 
-Factors = tuple[KroneckerSparse, ...]
-
-
-class Groups:
-    """The factors that array kernels apply: neighbours multiplied out, at the first product.
-
-    Factors that don't last, as they are traced or need gradients, are applied one by one.
-    """
-
-    def __init__(self, make: Callable[[], Factors | None], factors: Factors) -> None:
-        self._make, self._factors = make, factors
-        self._made: Factors | None = None
-
-    def __call__(self) -> Factors:
-        """Return the factors to apply."""
-        return self.made() or self._factors
-
-    def made(self) -> Factors | None:
-        """Return what was made once; None where that could not last."""
-        if self._made is None and all(lasts(factor._held) for factor in self._factors):
-            with lasting(self._factors[0].namespace):
-                made = self._make()
-            if made is not None and all(lasts(factor._held) for factor in made):
-                self._made = made
-        return self._made
-
-    def derived(self, change: Callable[[Factors], Factors]) -> Factors | None:
-        """Return what the same change makes of these groups as of the factors."""
-        made = self.made()
-        return None if made is None else change(made)
-
-
-def _transposed(factors: Factors) -> Factors:
-    return tuple(factor._transpose() for factor in reversed(factors))
-
-
-def _conjugated(factors: Factors) -> Factors:
-    return tuple(factor._conj() for factor in factors)
-
-
 class Butterfly(LazyOperator):
     r"""Product of Kronecker-sparse factors, :math:`A = K_1 K_2 \cdots K_L`.
 
@@ -275,14 +238,14 @@ class Butterfly(LazyOperator):
     def _transpose(self) -> LazyOperator:
         kernels = self.kernels and self.kernels[::-1]
         compiled = self._compiled and self._compiled.transpose()
-        factors = _transposed(self.factors)
-        groups = partial(self._groups.derived, _transposed)
+        factors = transposed_factors(self.factors)
+        groups = partial(self._groups.derived, transposed_factors)
         return Butterfly(factors, kernels=kernels, _compiled=compiled, _groups=groups)
 
     def _conj(self) -> LazyOperator:
         compiled = self._compiled and self._compiled.conj()
         factors = tuple(factor.conj() for factor in self.factors)
-        groups = partial(self._groups.derived, _conjugated)
+        groups = partial(self._groups.derived, conjugated_factors)
         return Butterfly(factors, kernels=self.kernels, _compiled=compiled, _groups=groups)
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
