@@ -42,6 +42,11 @@ def is_array(x: object) -> bool:
     )
 
 
+def is_dask(x: object) -> bool:
+    """Whether ``x`` is an array of Dask, which is taken up chunk by chunk."""
+    return bool(array_api_compat.is_dask_array(x))
+
+
 def namespace_of(x: Array) -> Namespace:
     """Return the namespace of one array, wrapped by array-api-compat."""
     if isinstance(x, np.ndarray):
@@ -383,6 +388,8 @@ def take_rows(x: Array, index: Array) -> Array:
     """Return the rows of ``x`` that an index array of the same namespace picks."""
     if isinstance(x, np.ndarray):
         return x.take(index, axis=0)
+    if is_dask(x):
+        index = to_numpy(index)  # by indices that are not known, Dask makes one chunk of all
     return namespace_of(x).take(x, index, axis=0)
 
 

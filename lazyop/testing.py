@@ -174,9 +174,8 @@ class OperatorContract:
         assert A.dtype == D.dtype
         assert A.shape == D.shape
         for kind in _DTYPES:
-            x = self._argument((D.shape[1],), kind)
-            y = A @ self._move(x, A, namespace)
-            assert dtype_of(y) == np.result_type(D.dtype, x.dtype)
+            x = self._move(self._argument((D.shape[1],), kind), A, namespace)
+            assert dtype_of(A @ x) == np.result_type(D.dtype, dtype_of(x))
 
     def test_argument_is_left_alone(self, dtype: str) -> None:
         """Read-only and strided arguments work, and a result never shares their memory."""

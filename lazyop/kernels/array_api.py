@@ -8,7 +8,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.namespaces import Array, dtype_of, namespace_of, take_rows, unify_kinds, zeros
+from lazyop.namespaces import (
+    Array,
+    dtype_of,
+    is_dask,
+    namespace_of,
+    take_rows,
+    unify_kinds,
+    zeros,
+)
 
 
 def kronecker_sparse_elementwise(values: Array, x: Array) -> Array:
@@ -38,6 +46,12 @@ def kronecker_sparse_matmul(values: Array, x: Array) -> Array:
     x = xp.permute_dims(xp.reshape(x, (a, c, d, columns)), (0, 2, 1, 3))
     y = xp.matmul(blocks, x)
     return xp.reshape(xp.permute_dims(y, (0, 2, 1, 3)), (a * b * d, columns))
+
+
+def regroup(x: Array, between: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """Reshape, by way of another shape on Dask, which either merges axes or splits them."""
+    xp = namespace_of(x)
+    return xp.reshape(xp.reshape(x, between) if is_dask(x) else x, shape)
 
 
 def pick(x: Array, where: slice, size: int) -> Array:

@@ -13,8 +13,9 @@ from scipy import sparse
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.normal_form import multiple, multiply, split
+from lazyop.kernels.array_api import regroup
 from lazyop.kernels.chain import OrientedChain, compiled_chain
-from lazyop.namespaces import Array, namespace_of
+from lazyop.namespaces import Array, is_dask, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 
@@ -125,11 +126,15 @@ def _apply_along(op: LazyOperator, X: Array, sizes: list[int], axis: int, column
     """Apply an operator along one axis of columns seen as arrays of the given sizes."""
     if isinstance(op, Identity):
         return X
-    xp = namespace_of(X)
-    before, after = math.prod(sizes[:axis]), math.prod(sizes[axis + 1 :]) * columns
-    Y = op._apply_stack(xp.reshape(X, (before, sizes[axis], after)))
-    rest = math.prod(sizes[axis + 1 :])
-    return xp.reshape(Y, (before * op.shape[0] * rest, columns))
+    m, n = op.shape
+    before, after = math.prod(sizes[:axis]), math.prod(sizes[axis + 1 :])
+    if is_dask(X) and X.numblocks[1] > 1:  # columns of several chunks stay so in front
+        S = regroup(X.T, (columns, before, n, after), (columns * before, n, after))
+        Y = op._apply_stack(S)
+        return regroup(Y, (columns, before, m, after), (columns, before * m * after)).T
+    S = regroup(X, (before, n, after, columns), (before, n, after * columns))
+    Y = op._apply_stack(S)
+    return regroup(Y, (before, m, after, columns), (before * m * after, columns))
 
 
 def _cheapest_order(ops: tuple[LazyOperator, ...]) -> tuple[int, ...]:
