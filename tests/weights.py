@@ -5,7 +5,7 @@ from lazyop.conversion import Conversion
 
 def weights_of(A):
     """The arrays that an operator holds but for index data, each once."""
-    held = {id(x): x for x, is_index in A._arrays() if not is_index}
+    held = {id(x): x for x, parameters in A._arrays() if parameters}
     return list(held.values())
 
 
@@ -20,4 +20,4 @@ class _Exchange(Conversion):
         self._new = {id(x): new for x, new in zip(weights_of(A), weights, strict=True)}
 
     def array(self, x, *, index=False):
-        return x if index else self._new[id(x)]
+        return x if index or 0 in x.shape else self._new[id(x)]
