@@ -148,6 +148,11 @@ def conj(x: Array) -> Array:
     return namespace_of(x).conj(x) if is_complex(x) else x
 
 
+def adjoint(x: Array) -> Array:
+    """Return the conjugate transpose of a matrix, or of each in a stack."""
+    return conj(namespace_of(x).matrix_transpose(x))
+
+
 def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     """Return ``x`` in another dtype; the array itself where it has that dtype already."""
     if dtype_of(x) == dtype:

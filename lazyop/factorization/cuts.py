@@ -20,7 +20,11 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.low_rank import singular_energies
 from lazyop.namespaces import Array, namespace_of, to_numpy
 
-__all__ = ["Cut", "cut_places", "tails_at", "whole_cut"]
+__all__ = ["Cut", "cut_places", "is_beyond_gram", "tails_at", "whole_cut"]
+
+#: Gram matrices give tails to rounding relative to the matrix: enough for errors this many roots of
+#: the rounding unit above zero.
+_GRAM_REACH = 256
 
 #: Matrices larger than this on both sides are not tried as a product of two of low rank, which
 #: takes the singular values of the whole.
@@ -82,6 +86,11 @@ def whole_cut(matrix: Array, accurate: bool, step: int) -> list[Cut]:
     found = tails_at(sample, sample.shape[0], 1, accurate)
     tails[: found.size] = found
     return [Cut(m, 1, tails, exact=step == 1)]
+
+
+def is_beyond_gram(tol: float, epsilon: float) -> bool:
+    """Whether a tolerance takes more accurate tails than Gram matrices give, at that rounding."""
+    return tol < _GRAM_REACH * math.sqrt(epsilon)
 
 
 def tails_at(matrix: Array, B: int, C: int, accurate: bool) -> npt.NDArray[Any]:

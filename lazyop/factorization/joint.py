@@ -19,7 +19,7 @@ from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.residual import norm
-from lazyop.namespaces import Array, conj, device_of, dtype_of, namespace_of
+from lazyop.namespaces import Array, adjoint, device_of, dtype_of, namespace_of
 
 __all__ = ["jointly_swept"]
 
@@ -55,9 +55,9 @@ def _step(error: Array, head: Array, tail: Array, pattern: Pattern) -> Array:
     """What to add to the values of a factor, so that the error is orthogonal to all changes."""
     xp = namespace_of(error)
     a, b, c, d = pattern
-    left = xp.matmul(_adjoint(head), head)
-    right = xp.matmul(tail, _adjoint(tail))
-    gradient = xp.matmul(xp.matmul(_adjoint(head), error), _adjoint(tail))
+    left = xp.matmul(adjoint(head), head)
+    right = xp.matmul(tail, adjoint(tail))
+    gradient = xp.matmul(xp.matmul(adjoint(head), error), adjoint(tail))
     # (H^H H D T T^H)[ikj, ilj] holds D[i'k'l'j'] times left[ikj, i'k'j'] right[i'l'j', ilj].
     rows = xp.reshape(left, (a, b, 1, d, a, b, 1, d))
     columns = xp.reshape(xp.matrix_transpose(right), (a, 1, c, d, a, 1, c, d))
@@ -94,7 +94,3 @@ def _product(head: Array, values: Array, tail: Array) -> Array:
 def _identity(order: int, reference: Array) -> Array:
     xp = namespace_of(reference)
     return xp.eye(order, dtype=reference.dtype, device=device_of(reference))
-
-
-def _adjoint(matrix: Array) -> Array:
-    return conj(namespace_of(matrix).matrix_transpose(matrix))

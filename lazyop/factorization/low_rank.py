@@ -29,7 +29,7 @@ import math
 from typing import NamedTuple
 
 from lazyop.factorization.residual import energy
-from lazyop.namespaces import Array, conj, device_of, is_complex, namespace_of
+from lazyop.namespaces import Array, adjoint, conj, device_of, is_complex, namespace_of
 
 __all__ = ["Subspaces", "leading_subspaces", "singular_energies", "tail_norm"]
 
@@ -78,7 +78,7 @@ def leading_subspaces(blocks: Array, rank: int) -> Subspaces:
     if found is None and 2 * width <= rows:
         # From large to small, as the QR decomposition then keeps the small columns apart.
         start = xp.flip(vectors[..., :, -width:], axis=-1)
-        found = _from_space(blocks, xp.matmul(_adjoint(blocks), start), rank)
+        found = _from_space(blocks, xp.matmul(adjoint(blocks), start), rank)
     if found is not None:
         return found
     U, s = _left_svd(blocks)
@@ -197,7 +197,7 @@ def _compressed(blocks: Array, rows: Array) -> tuple[Array, Array, Array, float]
     """
     xp = namespace_of(blocks)
     Q = xp.linalg.qr(xp.matmul(blocks, xp.linalg.qr(rows)[0]))[0]
-    inside = xp.matmul(_adjoint(Q), blocks)
+    inside = xp.matmul(adjoint(Q), blocks)
     return Q, *_left_svd(inside), energy(blocks - xp.matmul(Q, inside))
 
 
@@ -205,8 +205,8 @@ def _some_rows(blocks: Array, width: int) -> Array:
     """Columns that span about the rows of wide blocks: what these make of some of the rows."""
     xp = namespace_of(blocks)
     some = blocks[..., :: blocks.shape[-2] // width, :][..., :width, :]
-    images = xp.matmul(blocks, xp.linalg.qr(_adjoint(some))[0])
-    return xp.matmul(_adjoint(blocks), xp.linalg.qr(images)[0])
+    images = xp.matmul(blocks, xp.linalg.qr(adjoint(some))[0])
+    return xp.matmul(adjoint(blocks), xp.linalg.qr(images)[0])
 
 
 def _fits(blocks: Array, width: int) -> bool:
@@ -228,11 +228,7 @@ def _few_energies(blocks: Array) -> Array | None:
 
 
 def _gram(blocks: Array) -> Array:
-    return namespace_of(blocks).matmul(blocks, _adjoint(blocks))
-
-
-def _adjoint(blocks: Array) -> Array:
-    return namespace_of(blocks).matrix_transpose(conj(blocks))
+    return namespace_of(blocks).matmul(blocks, adjoint(blocks))
 
 
 def _left_svd(blocks: Array) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ from lazyop.factorization.allocation import fewest_numbers
 from lazyop.factorization.cuts import Cut, cut_places
 from lazyop.factorization.hierarchical import continued_factors, split_order, weighted_left
 from lazyop.factorization.low_rank import leading_subspaces, singular_energies
-from lazyop.namespaces import Array, conj, namespace_of, to_numpy
+from lazyop.namespaces import Array, adjoint, namespace_of, to_numpy
 
 __all__ = ["SHARES", "MiddleCut", "TwoFactors", "junction_at", "middle_place"]
 
@@ -93,7 +93,7 @@ class TwoFactors:
         wanted, xp = junction_at(self.shape, self.place, rank), namespace_of(X)
         basis = leading_subspaces(Y, rank).basis
         left = wanted.join_left(xp.matmul(X, basis))
-        right = wanted.join_right_product(conj(xp.matrix_transpose(basis)), Y)
+        right = wanted.join_right_product(adjoint(basis), Y)
         return TwoFactors(self.shape, self.place, left, right)
 
     def cuts_before(self, accurate: bool) -> list[Cut]:

@@ -30,7 +30,7 @@ from lazyop.factorization.estimate import Probes, normal_vectors
 from lazyop.factorization.low_rank import leading_subspaces
 from lazyop.factorization.matrix_free import PANEL_BYTES, Source
 from lazyop.factorization.progress import tracked
-from lazyop.namespaces import Array, conj, dtype_of, like, namespace_of, zeros
+from lazyop.namespaces import Array, adjoint, conj, dtype_of, like, namespace_of, zeros
 
 __all__ = ["on_support", "products_needed", "two_factors"]
 
@@ -133,7 +133,7 @@ def _from_blocks(
         xp = namespace_of(blocks)
         basis = _near_leading(blocks, junction.rank)
         X[place] = basis
-        Y[place] = xp.matmul(conj(xp.matrix_transpose(basis)), blocks)
+        Y[place] = xp.matmul(adjoint(basis), blocks)
     return left, right
 
 
@@ -181,11 +181,10 @@ def _near_leading(blocks: Array, rank: int) -> Array:
     if 3 * width >= min(blocks.shape[-2:]):
         return leading_subspaces(blocks, rank).basis
     start = normal_vectors((wide, width), dtype_of(blocks), (_RANGE,))
-    adjoint = conj(xp.matrix_transpose(blocks))
     Q = xp.linalg.qr(xp.matmul(blocks, like(start, blocks)))[0]
-    Q = xp.linalg.qr(xp.matmul(adjoint, Q))[0]
+    Q = xp.linalg.qr(xp.matmul(adjoint(blocks), Q))[0]
     Q = xp.linalg.qr(xp.matmul(blocks, Q))[0]
-    inner = xp.matmul(conj(xp.matrix_transpose(Q)), blocks)
+    inner = xp.matmul(adjoint(Q), blocks)
     return xp.matmul(Q, leading_subspaces(inner, rank).basis)
 
 
@@ -215,7 +214,7 @@ def _from_sketches(source: Source, junction: Junction, progress: bool) -> tuple[
         basis, inner = _solved(held[i, :, group, j, ...], source.array(tests), sketch)
         leading = leading_subspaces(inner, junction.rank).basis
         X[i, :, group, j, ...] = xp.matmul(basis, leading)
-        Y[i, :, group, j, ...] = xp.matmul(conj(xp.matrix_transpose(leading)), inner)
+        Y[i, :, group, j, ...] = xp.matmul(adjoint(leading), inner)
     return left, right
 
 
@@ -243,9 +242,9 @@ def _solved(sketch: Array, tests: Array, adjoint_sketch: Array) -> tuple[Array, 
     """Orthonormal `Q` and the `C` that make `Q C` close to each block."""
     xp = namespace_of(sketch)
     basis = xp.linalg.qr(sketch)[0]
-    seen = xp.matmul(conj(xp.matrix_transpose(tests)), basis)
+    seen = xp.matmul(adjoint(tests), basis)
     Q, R = xp.linalg.qr(seen)
-    wanted = xp.matmul(conj(xp.matrix_transpose(Q)), adjoint_sketch)
+    wanted = xp.matmul(adjoint(Q), adjoint_sketch)
     return basis, xp.linalg.solve(R, wanted)
 
 

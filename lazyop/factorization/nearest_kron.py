@@ -19,7 +19,7 @@ from lazyop.factorization.low_rank import leading_subspaces
 from lazyop.factorization.matrix import dense_matrix, scaled, spread_power
 from lazyop.factorization.progress import tracked
 from lazyop.factorization.residual import norm
-from lazyop.namespaces import Array, conj, dtype_of, namespace_of
+from lazyop.namespaces import Array, adjoint, conj, dtype_of, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.structured.kron import Kron
 
@@ -162,7 +162,7 @@ def _matrix_terms(matrix: Array, count: int, steps: Iterable[int]) -> list[list[
     xp = namespace_of(matrix)
     for _ in steps:  # one, as a decomposition does not say how far it has come
         basis = leading_subspaces(matrix, min(count, *matrix.shape)).basis
-    U, s, V = xp.linalg.svd(xp.matmul(_adjoint(basis), matrix), full_matrices=False)
+    U, s, V = xp.linalg.svd(xp.matmul(adjoint(basis), matrix), full_matrices=False)
     U, V = xp.matmul(basis, U) * xp.sqrt(s), V * xp.sqrt(s)[:, None]
     sizes = [float(value) for value in s[:count]]
     floor = float(np.finfo(dtype_of(matrix)).eps) * sizes[0]
@@ -217,10 +217,6 @@ def _contracted(tensor: Array, vectors: list[Array], axis: int) -> Array:
     for vector in vectors[:axis]:
         tensor = xp.tensordot(conj(vector), tensor, axes=1)
     return tensor
-
-
-def _adjoint(matrix: Array) -> Array:
-    return conj(namespace_of(matrix).matrix_transpose(matrix))
 
 
 def _outer(x: Array, y: Array) -> Array:

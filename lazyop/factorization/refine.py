@@ -38,6 +38,7 @@ from lazyop.factorization.residual_sum import sum_distances
 from lazyop.factorization.sweeps import swept
 from lazyop.namespaces import (
     Array,
+    adjoint,
     cast,
     conj,
     describe,
@@ -242,7 +243,7 @@ def _sweep(chain: Chain) -> Sweep:
         return lambda A, held: swept(values_from_dense(A, whole), held, chain)
     if chain.H.chainable:
         mirrored = _sweep(chain.H)
-        return lambda A, held: _mirrored(mirrored(_adjoint(A), _mirrored(held)))
+        return lambda A, held: _mirrored(mirrored(adjoint(A), _mirrored(held)))
     return lambda A, held: jointly_swept(A, held)
 
 
@@ -251,7 +252,7 @@ def _distances(A: Array, chain: Chain, terms: int, progress: bool) -> Distances:
     if chain.chainable:
         return sum_distances(A, chain, terms, progress)
     if chain.H.chainable:
-        found = sum_distances(_adjoint(A), chain.H, terms, progress)
+        found = sum_distances(adjoint(A), chain.H, terms, progress)
         return Distances(found.outside, found.splits[::-1])
     return Distances(_outside(A, chain), ())
 
@@ -305,7 +306,3 @@ def _mirrored(factors: list[Array]) -> list[Array]:
         conj(namespace_of(values).permute_dims(values, (0, 2, 1, 3)))
         for values in reversed(factors)
     ]
-
-
-def _adjoint(matrix: Array) -> Array:
-    return conj(namespace_of(matrix).matrix_transpose(matrix))

@@ -14,7 +14,7 @@ from lazyop.factorization.allocation import (
     least_tail,
     uniform_ranks,
 )
-from lazyop.factorization.cuts import Cut, cut_places, tails_at, whole_cut
+from lazyop.factorization.cuts import Cut, cut_places, is_beyond_gram, tails_at, whole_cut
 from lazyop.factorization.given_chain import Factorization, factorize_on
 from lazyop.factorization.hierarchical import split_order
 from lazyop.factorization.matrix import Target
@@ -23,9 +23,6 @@ from lazyop.namespaces import namespace_of
 
 __all__ = ["within_parameters", "within_tolerance"]
 
-#: Gram matrices give tails to rounding relative to the matrix: enough for errors this many roots of
-#: the rounding unit above zero.
-_GRAM_REACH = 256
 #: Of the whole matrix, one row or column in so many is looked at first; a power of two.
 _SAMPLED = 4
 #: Tails are off by less than this part of a squared error, whether they come from squares or not.
@@ -55,7 +52,7 @@ def within_tolerance(
     Factorization
         The matrix itself as one dense factor, if nothing smaller is close enough.
     """
-    accurate = tol < _GRAM_REACH * math.sqrt(_epsilon(target))
+    accurate = is_beyond_gram(tol, _epsilon(target))
     search = _Search(target, tol, order, orthonormalize, _Cuts(target, accurate, progress))
     for _ in tracked(search.tries(), progress, "chains"):
         pass

@@ -30,7 +30,7 @@ from lazyop.factorization.matrix import Permutations, for_the_matrix, safe_expon
 from lazyop.factorization.matrix_free import ProductSource, Source
 from lazyop.factorization.middle_split import on_support, products_needed, two_factors
 from lazyop.factorization.residual import norm
-from lazyop.namespaces import Array, conj, namespace_of
+from lazyop.namespaces import Array, adjoint, namespace_of
 
 __all__ = ["factorization_of", "factorize_source", "images_of", "measured", "probed"]
 
@@ -96,18 +96,18 @@ def probed(source: Source, count: int = PROBES) -> tuple[Source, Probes]:
     images = source.product(probes.vectors)
     found = replace(source, exponent=safe_exponent(images))
     images = times_power(images, -found.exponent)
-    _check_adjoint(found, probes.vectors, images)
+    _checkadjoint(found, probes.vectors, images)
     return found, Probes(probes.vectors, images)
 
 
-def _check_adjoint(source: ProductSource, vectors: Array, images: Array) -> None:
+def _checkadjoint(source: ProductSource, vectors: Array, images: Array) -> None:
     """Whether products with the adjoint are what the products themselves say."""
     size = norm(images) / math.sqrt(images.shape[1])
     right, images = vectors[:, :_PAIRS], images[:, :_PAIRS]
     left = source.array(normal_vectors((source.shape[0], _PAIRS), source.dtype, (_TRIALS,)))
     xp = namespace_of(left)
-    forward = xp.matmul(conj(xp.matrix_transpose(left)), images)
-    backward = xp.matmul(conj(xp.matrix_transpose(source.H.product(left))), right)
+    forward = xp.matmul(adjoint(left), images)
+    backward = xp.matmul(adjoint(source.H.product(left)), right)
     # Each of these products of two vectors is about as large as the norm of the matrix.
     apart = norm(forward - backward) / _PAIRS
     if apart > _LARGEST_MISMATCH * size:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lazyop.butterfly.chain import Chain
+from lazyop.factorization.cuts import is_beyond_gram
 from lazyop.factorization.estimate import PROBES, ErrorEstimate, Probes
 from lazyop.factorization.given_chain import Factorization
 from lazyop.factorization.matrix_free import Source
@@ -39,9 +40,6 @@ __all__ = ["source_within_parameters", "source_within_tolerance"]
 _FIRST_RANK, _GROWTH = 8, 2
 #: What share of the squared tolerance the middle cut may take.
 _MIDDLE_SHARE = 0.5
-#: As in `lazyop.factorization.search`: below this many roots of the rounding unit, Gram matrices do
-#: not tell the spectra.
-_GRAM_REACH = 256
 #: Larger budgets that are tried once one is good, smaller ones as long as none is, and the largest.
 _LARGER, _SMALLER, _LARGEST = 5, 4, 64.0
 #: How often the budget is halved, in powers of ten, in search of a number of parameters.
@@ -223,7 +221,7 @@ class _Search:
                 raise self.out_of_reach()
             rank = min(_GROWTH * rank, largest)
         self.size = _size(self.source, self.probes)
-        accurate = self.tol < _GRAM_REACH * math.sqrt(np.finfo(self.source.dtype).eps)
+        accurate = is_beyond_gram(self.tol, float(np.finfo(self.source.dtype).eps))
         self.middle = MiddleCut(two, (estimate.relative_error * self.size) ** 2, accurate)
         self.good[two.chain] = [two.left, two.right]
 

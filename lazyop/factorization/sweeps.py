@@ -15,7 +15,7 @@ from operator import matmul
 from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
-from lazyop.namespaces import Array, conj, namespace_of
+from lazyop.namespaces import Array, adjoint, namespace_of
 
 __all__ = ["swept"]
 
@@ -54,10 +54,10 @@ def swept(values: Array, factors: Sequence[Array], chain: Chain) -> list[Array]:
     for k in range(len(chain) - 1):
         junction, xp = Junction(chain[k], patterns[k + 1]), namespace_of(rest)
         blocks = junction.split(rest)
-        best = xp.matmul(blocks, _adjoint(junction.split_right(tails[k])))
+        best = xp.matmul(blocks, adjoint(junction.split_right(tails[k])))
         Q = xp.linalg.qr(best)[0]
         held.append(junction.join_left(Q))
-        rest = junction.join_right(xp.matmul(_adjoint(Q), blocks))
+        rest = junction.join_right(xp.matmul(adjoint(Q), blocks))
     return _swept_back(values, held, chain)
 
 
@@ -70,10 +70,10 @@ def _swept_back(values: Array, held: Sequence[Array], chain: Chain) -> list[Arra
     for k in range(len(chain) - 1, 0, -1):
         junction, xp = Junction(patterns[k - 1], chain[k]), namespace_of(rest)
         blocks = junction.split(rest)
-        best = xp.matmul(_adjoint(junction.split_left(heads[k - 1])), blocks)
+        best = xp.matmul(adjoint(junction.split_left(heads[k - 1])), blocks)
         Q = xp.matrix_transpose(xp.linalg.qr(xp.matrix_transpose(best))[0])
         found.append(junction.join_right(Q))
-        rest = junction.join_left(xp.matmul(blocks, _adjoint(Q)))
+        rest = junction.join_left(xp.matmul(blocks, adjoint(Q)))
     return [rest, *reversed(found)]
 
 
@@ -109,7 +109,3 @@ def _heads(factors: Sequence[Array], chain: Chain) -> list[Array]:
 def _tails(chain: Chain) -> list[Pattern]:
     """The pattern of the product from each factor on."""
     return list(accumulate(reversed(chain), lambda tail, pattern: pattern @ tail))[::-1]
-
-
-def _adjoint(blocks: Array) -> Array:
-    return conj(namespace_of(blocks).matrix_transpose(blocks))
