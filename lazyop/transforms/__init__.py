@@ -5,6 +5,21 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.sine import dst, dstn, idst, idstn
 
-__all__ = ["dft", "dftn", "idft", "idftn"]
+__all__ = [
+    "dct",
+    "dctn",
+    "dft",
+    "dftn",
+    "dst",
+    "dstn",
+    "idct",
+    "idctn",
+    "idft",
+    "idftn",
+    "idst",
+    "idstn",
+]
