@@ -36,6 +36,7 @@ from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
+from lazyop.transforms.real_fourier import RealFourier
 from lazyop.transforms.resize import Resize
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -51,7 +52,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
-        *(EndWeights, Fourier, Resize, Trigonometric),
+        *(EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }
 

@@ -7,6 +7,7 @@ the transform.
 
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
@@ -22,4 +23,8 @@ __all__ = [
     "idftn",
     "idst",
     "idstn",
+    "irdft",
+    "irdftn",
+    "rdft",
+    "rdftn",
 ]
