@@ -36,6 +36,7 @@ from lazyop.namespaces import (
     zeros,
 )
 from lazyop.tracing import lasting, lasts
+from lazyop.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _BLOCK_COLUMNS = 256
 
 
-class LazyOperator(Arithmetic):
+class LazyOperator(Traits, Arithmetic):
     """A matrix that is known by its products, and held as what it is made of.
 
     A subclass of `scipy.sparse.linalg.LinearOperator` that is immutable, has a dtype, takes and
