@@ -20,17 +20,19 @@ Order = str | float
 class Traits:
     """The questions that `lazyop.inverse` and `lazyop.norm` ask an operator, none answered."""
 
+    @property
     def _is_unitary(self) -> bool:
         """Whether the adjoint is known to be the inverse, up to rounding."""
         return False
 
+    @property
     def _is_diagonal(self) -> bool:
         """Whether the matrix is square and known to be zero off its diagonal."""
         return False
 
     def _keeps_norm(self, order: Order) -> bool:
         """Whether a product with it, from either side, is known to keep that norm of a matrix."""
-        return order in (2, "fro") and self._is_unitary()
+        return order in (2, "fro") and self._is_unitary
 
     def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
         """Return the inverse from structure, operands' by ``invert``; None where there is no way.

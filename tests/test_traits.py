@@ -37,9 +37,9 @@ def test_promises_hold(name):
     A = PROMISING[name] if name in PROMISING else MARKET[name]("complex128")[0]
     for op in (A, A.H, A.T, A.conj()):
         D = op.toarray()
-        if op._is_unitary():
+        if op._is_unitary:
             np.testing.assert_allclose(D @ D.conj().T, np.eye(len(D)), atol=1e-14)
-        if op._is_diagonal():
+        if op._is_diagonal:
             assert D.shape[0] == D.shape[1]
             np.testing.assert_allclose(D, np.diag(op.diagonal()), atol=1e-14)
         B = random("complex128", *D.shape)
@@ -53,7 +53,7 @@ def test_promises_hold(name):
 
 def test_what_is_known():
     def known(question):
-        return {name for name, A in PROMISING.items() if getattr(A, question)()}
+        return {name for name, A in PROMISING.items() if getattr(A, question)}
 
     unitary = known("_is_unitary")
     assert unitary == {

@@ -124,8 +124,9 @@ class Sum(Composite):
     def _apply(self, X: Array) -> Array:
         return reduce(operators.add, (op._apply(X) for op in self.operands))
 
+    @property
     def _is_diagonal(self) -> bool:
-        return all(op._is_diagonal() for op in self.operands)
+        return all(op._is_diagonal for op in self.operands)
 
     def _diagonal(self, reference: Array) -> Array:
         return reduce(operators.add, self._diagonals(reference))
@@ -175,17 +176,19 @@ class Product(Composite):
     def _transpose(self) -> LazyOperator:
         return Product(*(op.transpose() for op in reversed(self.operands)))
 
+    @property
     def _is_unitary(self) -> bool:
-        return all(op._is_unitary() for op in self.operands)
+        return all(op._is_unitary for op in self.operands)
 
+    @property
     def _is_diagonal(self) -> bool:
-        return all(op._is_diagonal() for op in self.operands)
+        return all(op._is_diagonal for op in self.operands)
 
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
 
     def _diagonal(self, reference: Array) -> Array:
-        if not self._is_diagonal():
+        if not self._is_diagonal:
             return super()._diagonal(reference)
         return reduce(operators.mul, self._diagonals(reference))
 
@@ -222,11 +225,13 @@ class Scaled(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Scaled(self.coefficient.conjugate(), self.operand.conj(), self.dtype)
 
+    @property
     def _is_unitary(self) -> bool:
-        return abs(self.coefficient) == 1 and self.operand._is_unitary()
+        return abs(self.coefficient) == 1 and self.operand._is_unitary
 
+    @property
     def _is_diagonal(self) -> bool:
-        return self.operand._is_diagonal()
+        return self.operand._is_diagonal
 
     def _keeps_norm(self, order: Order) -> bool:
         return abs(self.coefficient) == 1 and self.operand._keeps_norm(order)
@@ -271,17 +276,19 @@ class Power(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Power(self.operand.conj(), self.exponent)
 
+    @property
     def _is_unitary(self) -> bool:
-        return self.operand._is_unitary()
+        return self.operand._is_unitary
 
+    @property
     def _is_diagonal(self) -> bool:
-        return self.operand._is_diagonal()
+        return self.operand._is_diagonal
 
     def _keeps_norm(self, order: Order) -> bool:
         return self.operand._keeps_norm(order)
 
     def _diagonal(self, reference: Array) -> Array:
-        if not self._is_diagonal():
+        if not self._is_diagonal:
             return super()._diagonal(reference)
         return self.operand._diagonal(reference) ** self.exponent
 
@@ -320,11 +327,13 @@ class Conjugate(LazyOperator):
     def _conj(self) -> LazyOperator:
         return self.operand
 
+    @property
     def _is_unitary(self) -> bool:
-        return self.operand._is_unitary()
+        return self.operand._is_unitary
 
+    @property
     def _is_diagonal(self) -> bool:
-        return self.operand._is_diagonal()
+        return self.operand._is_diagonal
 
     def _keeps_norm(self, order: Order) -> bool:
         return self.operand._keeps_norm(order)

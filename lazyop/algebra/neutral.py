@@ -60,9 +60,11 @@ class Identity(LazyOperator):
 
     _times_left = _times
 
+    @property
     def _is_unitary(self) -> bool:
         return True
 
+    @property
     def _is_diagonal(self) -> bool:
         return True
 

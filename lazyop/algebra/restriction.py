@@ -77,12 +77,13 @@ class _Selection(LazyOperator):
     def _conj(self) -> LazyOperator:
         return self
 
+    @property
     def _is_unitary(self) -> bool:
         rows = self.rows()
         return rows.size == self.size and bool(np.all(np.sort(rows) == np.arange(self.size)))
 
     def _keeps_norm(self, order: Order) -> bool:
-        return self._is_unitary()
+        return self._is_unitary
 
     def _flops(self) -> int:
         return 0

@@ -92,11 +92,13 @@ class BlockDiagonal(Composite):
     def _conj(self) -> LazyOperator:
         return super()._conj() if self._stack is None else Conjugate(self)
 
+    @property
     def _is_unitary(self) -> bool:
-        return all(op._is_unitary() for op in self.operands)
+        return all(op._is_unitary for op in self.operands)
 
+    @property
     def _is_diagonal(self) -> bool:
-        return all(op._is_diagonal() for op in self.operands)
+        return all(op._is_diagonal for op in self.operands)
 
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)

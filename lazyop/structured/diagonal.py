@@ -77,6 +77,7 @@ class Diagonal(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Diagonal(conj(self.d))
 
+    @property
     def _is_diagonal(self) -> bool:
         return True
 

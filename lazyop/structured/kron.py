@@ -85,11 +85,13 @@ class Kron(Composite):
             sizes[i] = self.operands[i].shape[0]
         return X
 
+    @property
     def _is_unitary(self) -> bool:
-        return all(op._is_unitary() for op in self.operands)
+        return all(op._is_unitary for op in self.operands)
 
+    @property
     def _is_diagonal(self) -> bool:
-        return all(op._is_diagonal() for op in self.operands)
+        return all(op._is_diagonal for op in self.operands)
 
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
@@ -286,8 +288,9 @@ class KronSum(Composite):
         terms = (_apply_along(op, X, sizes, i, X.shape[1]) for i, op in enumerate(self.operands))
         return reduce(operators.add, terms)
 
+    @property
     def _is_diagonal(self) -> bool:
-        return all(op._is_diagonal() for op in self.operands)
+        return all(op._is_diagonal for op in self.operands)
 
     def _diagonal(self, reference: Array) -> Array:
         xp = namespace_of(reference)

@@ -77,6 +77,7 @@ class Permutation(LazyOperator):
     def _transpose(self) -> LazyOperator:
         return self.adjoint()
 
+    @property
     def _is_unitary(self) -> bool:
         return True
 
