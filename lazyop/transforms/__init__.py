@@ -8,9 +8,11 @@ the transform.
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
+    "ScipyFFTBackend",
     "dct",
     "dctn",
     "dft",
@@ -27,4 +29,5 @@ __all__ = [
     "irdftn",
     "rdft",
     "rdftn",
+    "scipy_fft_backend",
 ]
