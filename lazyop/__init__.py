@@ -25,6 +25,7 @@ from lazyop.structured.diagonal import Diagonal
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.substitution.linearity import NotLinearError
 from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
 from lazyop.transforms.substitution.substitute import substitute
@@ -36,6 +37,7 @@ __all__ = [
     "BlockDiagonal",
     "Butterfly",
     "Chain",
+    "Circulant",
     "Cost",
     "Diagonal",
     "Factorization",
@@ -54,6 +56,7 @@ __all__ = [
     "Quantization",
     "Substitution",
     "Sum",
+    "Toeplitz",
     "Zero",
     "aslazy",
     "bit_reversal",
