@@ -34,6 +34,8 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
+from lazyop.transforms.dwt import WaveletAnalysis, WaveletSynthesis
+from lazyop.transforms.dwtn import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.fourier import Fourier
 from lazyop.transforms.resize import Resize
 
@@ -50,6 +52,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
         *(Fourier, Resize),
+        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
     )
 }
 

@@ -5,6 +5,8 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.dwt import dwt, idwt
+from lazyop.transforms.dwtn import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 
-__all__ = ["dft", "dftn", "idft", "idftn"]
+__all__ = ["dft", "dftn", "dwt", "dwtn", "idft", "idftn", "idwt", "idwtn"]

@@ -3,16 +3,22 @@
 import numpy as np
 import pytest
 from transform_market import COMPLEX, COMPLEX_MARKET, REAL_MARKET
+from wavelet_market import WAVELET_MARKET
 
 import lazyop as lo
 
-MARKET = {**COMPLEX_MARKET, **REAL_MARKET}
+MARKET = {**COMPLEX_MARKET, **REAL_MARKET, **WAVELET_MARKET}
+DTYPES = {
+    **dict.fromkeys(COMPLEX_MARKET, COMPLEX),
+    **dict.fromkeys(REAL_MARKET, lo.testing.OperatorContract.dtypes),
+    **dict.fromkeys(WAVELET_MARKET, ("float32", "complex128")),  # tests/transforms/test_dwt.py: all
+}
 
 
 def _contract(name):
     class Contract(lo.testing.OperatorContract):
         namespaces = ("numpy", "array_api_strict")
-        dtypes = COMPLEX if name in COMPLEX_MARKET else lo.testing.OperatorContract.dtypes
+        dtypes = DTYPES[name]
 
         def make(self, dtype):
             return MARKET[name](dtype)[0]
