@@ -33,25 +33,38 @@ class Extension:
         How many samples come before the signal and after it.
     mode : str
         One of `MODES`.
+
+    Attributes
+    ----------
+    reach : int
+        How many samples at either end determine those beyond.
+    is_short : bool
+        Whether that is all samples.
+    matrix : array or None
+        From those samples, or all if the signals are short, to those before and after; None if
+        these are zero.
     """
 
     def __init__(self, n: int, left: int, right: int, mode: str) -> None:
         self.n, self.left, self.right = n, left, right
         # No mode looks further back than by the samples that it adds, and two.
-        self._reach = max(left, right) + 2
-        self._is_short = n <= 2 * self._reach
-        self._matrix = None if mode == "zero" else self._from_ends(mode)
+        self.reach = max(left, right) + 2
+        self.is_short = n <= 2 * self.reach
+        self.matrix = None if mode == "zero" else self._from_ends(mode)
+
+    def outside(self) -> npt.NDArray[np.int64]:
+        """Return the places before and after the signals, which are at 0 to n - 1."""
+        return np.concatenate([np.arange(-self.left, 0), self.n + np.arange(self.right)])
 
     def _from_ends(self, mode: str) -> npt.NDArray[np.float64]:
-        """Return the matrix from the samples near the ends to those beyond."""
-        outside = np.concatenate([np.arange(-self.left, 0), self.n + np.arange(self.right)])
-        size = self.n if self._is_short else 2 * self._reach
+        outside = self.outside()
+        size = self.n if self.is_short else 2 * self.reach
         matrix = np.zeros((outside.size, size))
         for place, weight in _terms(outside, self.n, mode):
             column = (
                 place
-                if self._is_short
-                else np.where(place < self._reach, place, place - self.n + size)
+                if self.is_short
+                else np.where(place < self.reach, place, place - self.n + size)
             )
             np.add.at(matrix, (np.arange(outside.size), column), weight)
         return matrix
@@ -59,34 +72,27 @@ class Extension:
     def extend(self, X: Array) -> Array:
         """Return the signals with what comes before and after."""
         xp = namespace_of(X)
-        if self._matrix is None:
+        if self.matrix is None:
             before, _, after = X.shape
             ends = [zeros((before, k, after), dtype_of(X), X) for k in (self.left, self.right)]
         else:
             near = X
-            if not self._is_short:
-                near = xp.concat([X[:, : self._reach, :], X[:, self.n - self._reach :, :]], axis=1)
-            outside = xp.matmul(cast(like(self._matrix, X), dtype_of(X)), near)
+            if not self.is_short:
+                near = xp.concat([X[:, : self.reach, :], X[:, self.n - self.reach :, :]], axis=1)
+            outside = xp.matmul(cast(like(self.matrix, X), dtype_of(X)), near)
             ends = [outside[:, : self.left, :], outside[:, self.left :, :]]
         return xp.concat([ends[0], X, ends[1]], axis=1)
 
     def fold(self, X: Array) -> Array:
-        """Apply the adjoint: add what is beyond the ends to where it came from.
-
-        A NumPy argument may be written into.
-        """
-        xp, n, left, reach = namespace_of(X), self.n, self.left, self._reach
+        """Apply the adjoint: add what is beyond the ends to where it came from."""
+        xp, n, left, reach = namespace_of(X), self.n, self.left, self.reach
         inside = X[:, left : left + n, :]
-        if self._matrix is None:
+        if self.matrix is None:
             return inside
         outside = xp.concat([X[:, :left, :], X[:, left + n :, :]], axis=1)
-        folded = xp.matmul(cast(like(self._matrix.T, X), dtype_of(X)), outside)
-        if self._is_short:
+        folded = xp.matmul(cast(like(self.matrix.T, X), dtype_of(X)), outside)
+        if self.is_short:
             return inside + folded
-        if isinstance(inside, np.ndarray):
-            inside[:, :reach, :] += folded[:, :reach, :]
-            inside[:, n - reach :, :] += folded[:, reach:, :]
-            return inside
         first = inside[:, :reach, :] + folded[:, :reach, :]
         last = inside[:, n - reach :, :] + folded[:, reach:, :]
         return xp.concat([first, inside[:, reach : n - reach, :], last], axis=1)

@@ -7,9 +7,11 @@ API standard alone.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lazyop.namespaces import Array, dtype_of, namespace_of, zeros
 from lazyop.transforms.extension import Extension
@@ -92,33 +94,55 @@ class FilterBank:
 
     def adjoint(self, low: Array, high: Array, axis: int) -> Array:
         """Return the product of the adjoint with both halves."""
+        if isinstance(low, np.ndarray) and low.size:
+            return self._adjoint_by_pywavelets(low, high, axis)
         before, after = low.shape[:axis], low.shape[axis + 1 :]
-        if isinstance(low, np.ndarray) and low.size and self._mode in ("zero", "periodization"):
-            # PyWavelets' synthesis is the adjoint of an analysis by the reversed filters
-            X = self._pywt.idwt(low, high, self._wavelet, self._mode, axis=axis)
-            return self._cut(X, axis)
         halves = [_flat(x, before, self.half, after) for x in (low, high)]
         X = self._extension.fold(self._extended_adjoint(*halves))
-        if self._appends_zero:
-            X = X[:, : self.n, :]
-        return _unflat(X, (*before, self.n, *after))
+        return _unflat(X[:, : self.n, :], (*before, self.n, *after))
 
-    def _cut(self, X: Array, axis: int) -> Array:
-        """Bring a synthesis to length: fold the sample that an odd period repeats, or drop it."""
-        if X.shape[axis] == self.n:
-            return X
+    def _adjoint_by_pywavelets(self, low: Any, high: Any, axis: int) -> Array:
+        """Use that PyWavelets' synthesis is the adjoint of an analysis by the reversed filters.
+
+        It is the adjoint where the signal is periodized, or zero beyond the ends; otherwise, what
+        the coefficients near the ends saw beyond goes back to the samples near the ends.
+        """
+        mode = "periodization" if self._is_periodic else "zero"
+        X: Array = self._pywt.idwt(low, high, self._wavelet, mode, axis=axis)
         keep = (slice(None),) * axis
-        if self._mode == "periodization" and not self._appends_zero:
-            X[(*keep, self.n - 1)] += X[(*keep, self.n)]
-        return X[(*keep, slice(self.n))]
+        if X.shape[axis] != self.n:
+            if self._is_periodic and not self._appends_zero:
+                X[(*keep, self.n - 1)] += X[(*keep, self.n)]
+            X = X[(*keep, slice(self.n))]
+        if self._ends_to_ends is not None:
+            near = [_near_ends(x, self._seen, axis) for x in (low, high)]
+            ends = _in_front(np.concatenate(near, axis=axis), axis)
+            added = self._ends_to_ends @ ends.reshape(ends.shape[0], -1)
+            _add_near_ends(X, added, self._extension.reach, axis)
+        return X
+
+    @cached_property
+    def _seen(self) -> int:
+        """How many coefficients at either end see what is beyond it."""
+        return len(self.low) // 2
+
+    @cached_property
+    def _ends_to_ends(self) -> npt.NDArray[np.float64] | None:
+        """From coefficients near the ends to samples near them, by what is beyond; None if zero."""
+        extension = self._extension
+        if self._is_periodic or extension.matrix is None or not extension.matrix.size:
+            return None
+        k = _near_ends(np.arange(self.half), self._seen, 0)
+        j = 2 * k + 1 - extension.outside()[:, None]
+        inside = (j >= 0) & (j < len(self.low))
+        taps = np.where(inside, np.array([self.low, self.high])[:, j * inside], 0.0)
+        matrix: npt.NDArray[np.float64] = extension.matrix.T @ np.concatenate([*taps], axis=1)
+        return matrix
 
     def _extended_adjoint(self, low: Array, high: Array) -> Array:
         """Return the adjoint of the filters, before what is beyond the ends is folded."""
         margin = len(self.low) // 2 - 1
         low, high = (_padded(x, margin) for x in (low, high))
-        if isinstance(low, np.ndarray) and low.size:
-            X: Array = self._pywt.idwt(low, high, self._wavelet, "zero", axis=1)
-            return X
         xp = namespace_of(low)
         length = self.half + margin
         phases = []
@@ -131,6 +155,28 @@ class FilterBank:
             phases.append(sum(terms[1:], terms[0]))
         before, _, after = low.shape
         return xp.reshape(xp.stack(phases, axis=2), (before, 2 * length, after))
+
+
+def _near_ends(x: Any, count: int, axis: int) -> Any:
+    """Return so many entries at either end of an axis, or all if they would overlap."""
+    if x.shape[axis] <= 2 * count:
+        return x
+    keep = (slice(None),) * axis
+    return np.concatenate([x[(*keep, slice(count))], x[(*keep, slice(-count, None))]], axis=axis)
+
+
+def _add_near_ends(X: npt.NDArray[Any], added: npt.NDArray[Any], reach: int, axis: int) -> None:
+    """Add rows to the entries at either end of an axis, or to all."""
+    X = _in_front(X, axis)
+    if X.shape[0] <= 2 * reach:
+        X += added.reshape(X.shape)
+    else:
+        X[:reach] += added[:reach].reshape(reach, *X.shape[1:])
+        X[-reach:] += added[reach:].reshape(reach, *X.shape[1:])
+
+
+def _in_front(X: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    return np.moveaxis(X, axis, 0) if axis else X
 
 
 def _flat(X: Array, before: tuple[int, ...], n: int, after: tuple[int, ...]) -> Array:
