@@ -36,8 +36,10 @@ from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.transforms.dwt import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.dwtn import WaveletAnalysisN, WaveletSynthesisN
+from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
 from lazyop.transforms.resize import Resize
+from lazyop.transforms.trigonometric import Trigonometric
 
 #: Raised by one when a file of the new kind can't be read by older code.
 FORMAT_VERSION = 1
@@ -51,7 +53,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
-        *(Fourier, Resize),
+        *(EndWeights, Fourier, Resize, Trigonometric),
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
     )
 }

@@ -7,8 +7,6 @@ import scipy.fft
 
 import lazyop as lo
 
-COMPLEX = ("complex64", "complex128")
-
 
 def matrix(function, shape, dtype):
     """The matrix of a function of arrays of a shape, by its values on unit arrays."""
@@ -42,4 +40,23 @@ COMPLEX_MARKET = {
 }
 
 #: Those with real matrices.
-REAL_MARKET = {}
+REAL_MARKET = {
+    **{
+        f"{name.title()}{type}{norm}": _pair(
+            getattr(T, name), getattr(scipy.fft, name), 5, type=type, norm=norm
+        )
+        for name in ("dct", "dst")
+        for type in (1, 2, 3, 4)
+        for norm in ("backward", "ortho")
+    },
+    "DctOnePoint": _pair(T.dct, scipy.fft.dct, 1),
+    "DctLonger": _pair(T.dct, scipy.fft.dct, (2, 3), n=4, norm="ortho"),
+    "DctPlain": _pair(T.dct, scipy.fft.dct, 4, norm="ortho", orthogonalize=False),
+    "DctWeighted": _pair(T.dct, scipy.fft.dct, 4, type=3, norm="forward", orthogonalize=True),
+    "Idct": _pair(T.idct, scipy.fft.idct, (3, 4), axis=0),
+    "DctnAxes": _pair(T.dctn, scipy.fft.dctn, (2, 3, 4), type=3, axes=(2, 0)),
+    "Idctn": _pair(T.idctn, scipy.fft.idctn, (2, 3), type=1),
+    "Idst": _pair(T.idst, scipy.fft.idst, 6, type=2, norm="forward"),
+    "Dstn": _pair(T.dstn, scipy.fft.dstn, (3, 2), s=4, norm="ortho"),
+    "Idstn": _pair(T.idstn, scipy.fft.idstn, (3, 2), type=1, axes=0),
+}

@@ -7,6 +7,25 @@ the transform.
 
 from lazyop.transforms.dwt import dwt, idwt
 from lazyop.transforms.dwtn import dwtn, idwtn
+from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.sine import dst, dstn, idst, idstn
 
-__all__ = ["dft", "dftn", "dwt", "dwtn", "idft", "idftn", "idwt", "idwtn"]
+__all__ = [
+    "dct",
+    "dctn",
+    "dft",
+    "dftn",
+    "dst",
+    "dstn",
+    "dwt",
+    "dwtn",
+    "idct",
+    "idctn",
+    "idft",
+    "idftn",
+    "idst",
+    "idstn",
+    "idwt",
+    "idwtn",
+]
