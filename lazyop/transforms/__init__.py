@@ -5,9 +5,9 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.dwt import dwt, idwt
 from lazyop.transforms.dwtn import dwtn, idwtn
-from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
