@@ -38,6 +38,7 @@ from lazyop.transforms.dwt import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.dwtn import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
+from lazyop.transforms.real_fourier import RealFourier
 from lazyop.transforms.resize import Resize
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -50,11 +51,11 @@ _HEADER = "lazyop"
 _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
+        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
-        *(EndWeights, Fourier, Resize, Trigonometric),
-        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
+        *(EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }
 

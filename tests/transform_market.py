@@ -15,6 +15,11 @@ def matrix(function, shape, dtype):
     return np.stack([np.ravel(function(unit)) for unit in units], axis=-1).astype(dtype)
 
 
+def _analytic(inverse):
+    """The complex-linear function whose real part is that of an inverse of a real transform."""
+    return lambda x, **arguments: inverse(x, **arguments) - 1j * inverse(1j * x, **arguments)
+
+
 def _pair(transform, function, shape, **arguments):
     """A function of the dtype that returns a transform and the matrix of a function alike."""
     return lambda dtype: (
@@ -36,6 +41,14 @@ COMPLEX_MARKET = {
     "IdftShorter": _pair(T.idft, scipy.fft.ifft, (5, 2), n=3, axis=0),
     "Dftn": _pair(T.dftn, scipy.fft.fftn, (3, 4), norm="ortho"),
     "DftnAxes": _pair(T.dftn, scipy.fft.fftn, (2, 3, 4), s=(3, 2), axes=(2, 0)),
+    "Rdft": _pair(T.rdft, scipy.fft.rfft, 6),
+    "RdftOdd": _pair(T.rdft, scipy.fft.rfft, (5, 2), axis=0, norm="ortho"),
+    "RdftLonger": _pair(T.rdft, scipy.fft.rfft, (2, 3), n=6, norm="forward"),
+    "Rdftn": _pair(T.rdftn, scipy.fft.rfftn, (3, 2, 4), axes=(2, 0), s=(3, 5)),
+    "Irdft": _pair(T.irdft, _analytic(scipy.fft.irfft), 4),
+    "IrdftOdd": _pair(T.irdft, _analytic(scipy.fft.irfft), (5, 2), n=7, axis=0, norm="ortho"),
+    "IrdftOnePoint": _pair(T.irdft, _analytic(scipy.fft.irfft), 3, n=1),
+    "Irdftn": _pair(T.irdftn, _analytic(scipy.fft.irfftn), (3, 2, 4), norm="forward"),
     "Idftn": _pair(T.idftn, scipy.fft.ifftn, (2, 5), norm="forward"),
 }
 

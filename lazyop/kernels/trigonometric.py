@@ -113,14 +113,14 @@ def _dct1(X: Array, axis: int) -> Array:
     xp, n = namespace_of(X), X.shape[axis]
     inner = X[along(axis, slice(1, n - 1))]
     even = xp.concat([X, xp.flip(inner, axis=axis)], axis=axis)
-    return xp.real(real_dft(even, axis, "backward"))
+    return xp.real(real_dft(even, (axis,), "backward"))
 
 
 def _dst1(X: Array, axis: int) -> Array:
     xp, n = namespace_of(X), X.shape[axis]
     zero = zeros((*X.shape[:axis], 1, *X.shape[axis + 1 :]), dtype_of(X), X)
     odd = xp.concat([zero, X, zero, -xp.flip(X, axis=axis)], axis=axis)
-    Y = real_dft(odd, axis, "backward")
+    Y = real_dft(odd, (axis,), "backward")
     return -xp.imag(Y)[along(axis, slice(1, n + 1))]
 
 

@@ -9,6 +9,7 @@ from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.dwt import dwt, idwt
 from lazyop.transforms.dwtn import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
@@ -28,4 +29,8 @@ __all__ = [
     "idstn",
     "idwt",
     "idwtn",
+    "irdft",
+    "irdftn",
+    "rdft",
+    "rdftn",
 ]
