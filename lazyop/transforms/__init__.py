@@ -6,10 +6,11 @@ the transform.
 """
 
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
-from lazyop.transforms.dwt import dwt, idwt
-from lazyop.transforms.dwtn import dwtn, idwtn
+from lazyop.transforms.discrete_wavelet import dwt, idwt
+from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "idwtn",
     "irdft",
     "irdftn",
+    "istft",
     "rdft",
     "rdftn",
+    "stft",
 ]
