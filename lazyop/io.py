@@ -38,6 +38,7 @@ from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
+from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
 from lazyop.transforms.real_fourier import RealFourier
 from lazyop.transforms.resize import Resize
 from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
@@ -53,7 +54,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
-        *(ShortTimeAnalysis, ShortTimeSynthesis),
+        *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),

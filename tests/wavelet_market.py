@@ -58,6 +58,19 @@ def _inverse(transform, function, shape, *arguments, **axes):
     return make
 
 
+def _lapped(transform, shape, boundary):
+    def make(dtype):
+        window = np.sin(np.pi * (np.arange(4) + 0.5) / 4)
+        C = np.cos(np.pi / 2 * np.outer(np.arange(2) + 0.5, np.arange(4) + 1.5)) * window
+        starts = range(-2, shape, 2) if boundary == "zero" else range(0, shape - 3, 2)
+        frames = [np.pad(C, ((0, 0), (2 + t, shape + 2 - t)))[:, 2:-4] for t in starts]
+        D = np.concatenate(frames)[:, :shape].astype(dtype)
+        A = transform(shape, ("sine", 4), boundary=boundary, dtype=dtype)
+        return A, D if transform is T.mdct else D.T
+
+    return make
+
+
 #: From a name to a function of the dtype that returns an operator and its dense matrix.
 WAVELET_MARKET = {
     "Dwt": _forward(T.dwt, wavedec, 11, "db2", "symmetric"),
@@ -69,6 +82,8 @@ WAVELET_MARKET = {
     "IdwtOddPeriod": _inverse(T.idwt, waverec, (7, 2), "haar", "periodization", 2, axis=0),
     "Dwtn": _forward(T.dwtn, wavedecn, (4, 5), "haar", "constant", 2),
     "DwtnAxes": _forward(T.dwtn, wavedecn, (3, 2, 4), "haar", "reflect", 1, axes=(2, 0)),
+    "Mdct": _lapped(T.mdct, 7, "zero"),
+    "Imdct": _lapped(T.imdct, 8, "none"),
     "Idwtn": _inverse(T.idwtn, waverecn, (7, 6), "db2", "periodic", 1),
 }
 

@@ -46,7 +46,7 @@ class Frames:
 
     def cut(self, X: Array) -> Array:
         """Return the frames of a signal; on NumPy as a view of the signal between zeros."""
-        X = _moved(X, -self.start, self._span)
+        X = moved(X, -self.start, self._span)
         if isinstance(X, np.ndarray):
             windows = np.lib.stride_tricks.sliding_window_view(X, self.length, axis=1)
             return windows[:, : self.count * self.hop : self.hop].transpose(0, 4, 2, 1, 3)
@@ -75,15 +75,14 @@ class Frames:
                 X[:, i : i + count, : part.shape[2]] += part
         else:
             whole = [
-                _moved(_moved(part, 0, self.hop, axis=2), i, shape[1])
-                for i, part in enumerate(parts)
+                moved(moved(part, 0, self.hop, axis=2), i, shape[1]) for i, part in enumerate(parts)
             ]
             X = sum(whole[1:], whole[0])
         flat = xp.reshape(X, (before, self._span, after, columns))
-        return _moved(flat, self.start, self.n)
+        return moved(flat, self.start, self.n)
 
 
-def _moved(X: Array, by: int, size: int, axis: int = 1) -> Array:
+def moved(X: Array, by: int, size: int, axis: int = 1) -> Array:
     """Return an array of a size along an axis, moved there; zeros come in where it has nothing."""
     n = X.shape[axis]
     first, last = max(-by, 0), min(size - by, n)
