@@ -25,6 +25,7 @@ from lazyop.structured.diagonal import Diagonal
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "BlockDiagonal",
     "Butterfly",
     "Chain",
+    "Circulant",
     "Cost",
     "Diagonal",
     "Factorization",
@@ -48,6 +50,7 @@ __all__ = [
     "Product",
     "Quantization",
     "Sum",
+    "Toeplitz",
     "Zero",
     "aslazy",
     "bit_reversal",
