@@ -6,9 +6,13 @@ the transform.
 """
 
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
+from lazyop.transforms.discrete_wavelet import dwt, idwt
+from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.lapped import imdct, mdct
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
+from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
@@ -19,15 +23,23 @@ __all__ = [
     "dftn",
     "dst",
     "dstn",
+    "dwt",
+    "dwtn",
     "idct",
     "idctn",
     "idft",
     "idftn",
     "idst",
     "idstn",
+    "idwt",
+    "idwtn",
+    "imdct",
     "irdft",
     "irdftn",
+    "istft",
+    "mdct",
     "rdft",
     "rdftn",
     "scipy_fft_backend",
+    "stft",
 ]
