@@ -122,6 +122,11 @@ class LazyOperator(Arithmetic):
         Y = xp.reshape(self._apply(columns), (self.shape[0], depth, k))
         return xp.permute_dims(Y, (1, 0, 2))
 
+    @property
+    def _is_unitary(self) -> bool:
+        """Whether the adjoint is known to be the inverse; a promise, to rounding."""
+        return False
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         """Return ``self @ other`` as one cheaper operator, or None where there is no such."""
         return None
@@ -344,7 +349,7 @@ class LazyOperator(Arithmetic):
 
     @property
     def N(self) -> LazyOperator:
-        """The normal operator ``A.H @ A``.
+        """The normal operator ``A.H @ A``; the identity where the operator is known to be unitary.
 
         Examples
         --------
@@ -353,8 +358,11 @@ class LazyOperator(Arithmetic):
         array([[1., 2.],
                [2., 4.]])
         """
+        from lazyop.algebra.neutral import Identity
         from lazyop.algebra.normal_form import multiply
 
+        if self._is_unitary:
+            return Identity(self.shape[1], self.dtype)
         return multiply(self.adjoint(), self)
 
     # Dense and sparse -----------------------------------------------------------------------

@@ -165,6 +165,10 @@ class Product(Composite):
             is_own = op._makes_new and isinstance(X, np.ndarray)
         return X
 
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
     def _adjoint(self) -> LazyOperator:
         return Product(*(op.adjoint() for op in reversed(self.operands)))
 
@@ -194,6 +198,10 @@ class Scaled(LazyOperator):
 
     def _apply(self, X: Array) -> Array:
         return self.coefficient * self.operand._apply(X)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return self.coefficient in (1, -1, 1j, -1j) and self.operand._is_unitary
 
     def _adjoint(self) -> LazyOperator:
         return Scaled(self.coefficient.conjugate(), self.operand.adjoint(), self.dtype)
@@ -235,6 +243,10 @@ class Power(LazyOperator):
             X = self.operand._apply(X)
         return X
 
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
+
     def _adjoint(self) -> LazyOperator:
         return Power(self.operand.adjoint(), self.exponent)
 
@@ -269,6 +281,10 @@ class Conjugate(LazyOperator):
 
     def _apply(self, X: Array) -> Array:
         return conj(self.operand._apply(conj(X)))
+
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
 
     def _adjoint(self) -> LazyOperator:
         return self.operand.transpose()

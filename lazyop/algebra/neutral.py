@@ -44,6 +44,10 @@ class Identity(LazyOperator):
     def _apply_stack(self, S: Array) -> Array:
         return S
 
+    @property
+    def _is_unitary(self) -> bool:
+        return True
+
     def _adjoint(self) -> LazyOperator:
         return self
 

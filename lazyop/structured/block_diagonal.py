@@ -82,6 +82,10 @@ class BlockDiagonal(Composite):
         stack, X = unify_kinds(stack, xp.reshape(X, (count, n, X.shape[1])))
         return xp.reshape(xp.matmul(stack, X), (count * m, X.shape[2]))
 
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
     def _adjoint(self) -> LazyOperator:
         if self._stack is None or self.dtype.kind != "c":
             return super()._adjoint()

@@ -84,6 +84,10 @@ class Kron(Composite):
             sizes[i] = self.operands[i].shape[0]
         return X
 
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         """Use ``(A (x) B)(C (x) D) = AC (x) BD`` where sizes match and it is not dearer."""
         if not isinstance(other, Kron) or [op.shape[1] for op in self.operands] != [

@@ -66,6 +66,10 @@ class Permutation(LazyOperator):
         y: npt.NDArray[Any] = cast(x.take(self.p), self._result_with(x.dtype))
         return y
 
+    @property
+    def _is_unitary(self) -> bool:
+        return True
+
     def _adjoint(self) -> LazyOperator:
         return Permutation(like(np.argsort(to_numpy(self.p)), self.p), self.dtype)
 
