@@ -36,6 +36,7 @@ from lazyop.namespaces import (
     zeros,
 )
 from lazyop.tracing import lasting, lasts
+from lazyop.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _BLOCK_COLUMNS = 256
 
 
-class LazyOperator(Arithmetic):
+class LazyOperator(Traits, Arithmetic):
     """A matrix that is known by its products, and held as what it is made of.
 
     A subclass of `scipy.sparse.linalg.LinearOperator` that is immutable, has a dtype, takes and
@@ -121,11 +122,6 @@ class LazyOperator(Arithmetic):
         columns = xp.reshape(xp.permute_dims(S, (1, 0, 2)), (n, depth * k))
         Y = xp.reshape(self._apply(columns), (self.shape[0], depth, k))
         return xp.permute_dims(Y, (1, 0, 2))
-
-    @property
-    def _is_unitary(self) -> bool:
-        """Whether the adjoint is known to be the inverse; a promise, to rounding."""
-        return False
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         """Return ``self @ other`` as one cheaper operator, or None where there is no such."""
