@@ -1,7 +1,7 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
+from lazyop import butterfly, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
-from lazyop import testing, transforms
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.aslazy import aslazy
@@ -53,6 +53,7 @@ __all__ = [
     "bit_reversal",
     "block",
     "block_diag",
+    "butterfly",
     "factorize",
     "hstack",
     "kron",
