@@ -46,13 +46,15 @@ def dft(X: Array, axes: tuple[int, ...], norm: str, *, inverse: bool = False) ->
     return several(X, axes=axes, norm=norm)
 
 
-def real_dft(X: Array, axis: int, norm: str) -> Array:
-    """Return the first half of the Fourier transform of a real array along one axis."""
+def real_dft(X: Array, axes: tuple[int, ...], norm: str) -> Array:
+    """Return the first half, along the last of some axes, of the transform of a real array."""
     library = signal_library(X)
     if library is None:
-        X = _in_one_chunk(X, (axis,))
+        X = _in_one_chunk(X, axes)
         library = namespace_of(X).fft
-    return library.rfft(X, axis=axis, norm=norm)
+    if len(axes) == 1:
+        return library.rfft(X, axis=axes[0], norm=norm)
+    return library.rfftn(X, axes=axes, norm=norm)
 
 
 def inverse_real_dft(X: Array, n: int, axis: int, norm: str) -> Array:

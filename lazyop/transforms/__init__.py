@@ -5,6 +5,26 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.sine import dst, dstn, idst, idstn
 
-__all__ = ["dft", "dftn", "idft", "idftn"]
+__all__ = [
+    "dct",
+    "dctn",
+    "dft",
+    "dftn",
+    "dst",
+    "dstn",
+    "idct",
+    "idctn",
+    "idft",
+    "idftn",
+    "idst",
+    "idstn",
+    "irdft",
+    "irdftn",
+    "rdft",
+    "rdftn",
+]

@@ -15,15 +15,13 @@ from lazyop.namespaces import Array
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import (
     AlongAxes,
-    as_axes,
     as_axis,
     as_complex_dtype,
     as_dims,
-    as_length,
     as_norm,
     check_points,
 )
-from lazyop.transforms.resize import resize
+from lazyop.transforms.resize import as_axes_and_lengths, resize, resized_dims
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -302,33 +300,6 @@ def _along_axes(
     dims = as_dims(shape)
     places, lengths = as_axes_and_lengths(axes, s, dims)
     return _resized(dims, places, lengths, norm, inverse, dtype)
-
-
-def as_axes_and_lengths(
-    axes: Any, s: Any, dims: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Return the axes that a caller means, and the lengths along them, if given."""
-    if s is None:
-        return as_axes(axes, dims), None
-    lengths = tuple(s) if isinstance(s, tuple | list | np.ndarray) else (s,)
-    if axes is None:
-        if len(lengths) > len(dims):
-            raise ValueError(f"there are {len(lengths)} lengths for the shape {dims}")
-        return tuple(range(len(dims) - len(lengths), len(dims))), lengths
-    places = as_axes(axes, dims)
-    if len(places) != len(lengths):
-        raise ValueError(f"there are {len(lengths)} lengths for {len(places)} axes")
-    return places, lengths
-
-
-def resized_dims(
-    dims: tuple[int, ...], axes: tuple[int, ...], lengths: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    """Return the shape with other lengths along some axes, where they are given."""
-    new = list(dims)
-    for axis, length in zip(axes, lengths or (), strict=lengths is not None):
-        new[axis] = as_length(length, "the length of a transform", least=1)
-    return tuple(new)
 
 
 def _resized(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.algebra.neutral import Identity
-from lazyop.namespaces import Array, dtype_of, namespace_of, zeros
+from lazyop.namespaces import Array, along, dtype_of, namespace_of, zeros
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import AlongAxes
+from lazyop.transforms.along_axes import AlongAxes, as_axes, as_length
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,12 +57,12 @@ class Resize(AlongAxes):
 def resized(X: Array, n: int, axis: int) -> Array:
     """Return an array cropped, or padded with zeros, to a length along an axis."""
     if X.shape[axis] >= n:
-        return X[(slice(None),) * axis + (slice(n), ...)]
+        return X[along(axis, slice(n))]
     shape = list(X.shape)
     if isinstance(X, np.ndarray):
         shape[axis] = n
         Y = np.zeros(shape, X.dtype)
-        Y[(slice(None),) * axis + (slice(X.shape[axis]),)] = X
+        Y[along(axis, slice(X.shape[axis]))] = X
         return Y
     shape[axis] = n - shape[axis]
     return namespace_of(X).concat([X, zeros(tuple(shape), dtype_of(X), X)], axis=axis)
@@ -73,3 +73,33 @@ def resize(dims: tuple[int, ...], new_dims: tuple[int, ...], dtype: Any) -> Lazy
     if dims == new_dims:
         return Identity(int(np.prod(dims, dtype=np.int64)), dtype)
     return Resize(dims, new_dims, dtype)
+
+
+# What callers say ---------------------------------------------------------------------------
+
+
+def as_axes_and_lengths(
+    axes: Any, s: Any, dims: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the axes that a caller means, and the lengths along them, if given."""
+    if s is None:
+        return as_axes(axes, dims), None
+    lengths = tuple(s) if isinstance(s, tuple | list | np.ndarray) else (s,)
+    if axes is None:
+        if len(lengths) > len(dims):
+            raise ValueError(f"there are {len(lengths)} lengths for the shape {dims}")
+        return tuple(range(len(dims) - len(lengths), len(dims))), lengths
+    places = as_axes(axes, dims)
+    if len(places) != len(lengths):
+        raise ValueError(f"there are {len(lengths)} lengths for {len(places)} axes")
+    return places, lengths
+
+
+def resized_dims(
+    dims: tuple[int, ...], axes: tuple[int, ...], lengths: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """Return the shape with other lengths along some axes, where they are given."""
+    new = list(dims)
+    for axis, length in zip(axes, lengths or (), strict=lengths is not None):
+        new[axis] = as_length(length, "the length of a transform", least=1)
+    return tuple(new)
