@@ -25,6 +25,9 @@ from lazyop.structured.diagonal import Diagonal
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.transforms.substitution.linearity import NotLinearError
+from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -43,10 +46,13 @@ __all__ = [
     "KroneckerSparse",
     "LazyOperator",
     "LowRank",
+    "NotCompressibleError",
+    "NotLinearError",
     "Pattern",
     "Permutation",
     "Product",
     "Quantization",
+    "Substitution",
     "Sum",
     "Zero",
     "aslazy",
@@ -66,6 +72,7 @@ __all__ = [
     "refine",
     "save",
     "show_versions",
+    "substitute",
     "testing",
     "transforms",
     "vstack",
