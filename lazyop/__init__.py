@@ -1,7 +1,7 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
+from lazyop import rescale, testing
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
-from lazyop import testing
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.aslazy import aslazy
@@ -63,6 +63,7 @@ __all__ = [
     "quantize",
     "quantize_rank_one",
     "refine",
+    "rescale",
     "save",
     "show_versions",
     "testing",
