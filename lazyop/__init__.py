@@ -1,6 +1,6 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
-from lazyop import butterfly, testing, transforms
+from lazyop import butterfly, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
@@ -70,6 +70,7 @@ __all__ = [
     "quantize",
     "quantize_rank_one",
     "refine",
+    "rescale",
     "save",
     "show_versions",
     "substitute",
