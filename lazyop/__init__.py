@@ -28,6 +28,7 @@ from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shu
 from lazyop.transforms.substitution.linearity import NotLinearError
 from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
 from lazyop.transforms.substitution.substitute import substitute
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "BlockDiagonal",
     "Butterfly",
     "Chain",
+    "Circulant",
     "Cost",
     "Diagonal",
     "Factorization",
@@ -54,6 +56,7 @@ __all__ = [
     "Quantization",
     "Substitution",
     "Sum",
+    "Toeplitz",
     "Zero",
     "aslazy",
     "bit_reversal",

@@ -6,10 +6,12 @@ the transform.
 """
 
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
-from lazyop.transforms.dwt import dwt, idwt
-from lazyop.transforms.dwtn import dwtn, idwtn
+from lazyop.transforms.discrete_wavelet import dwt, idwt
+from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.lapped import imdct, mdct
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
@@ -29,8 +31,12 @@ __all__ = [
     "idstn",
     "idwt",
     "idwtn",
+    "imdct",
     "irdft",
     "irdftn",
+    "istft",
+    "mdct",
     "rdft",
     "rdftn",
+    "stft",
 ]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from transform_market import COMPLEX_MARKET, REAL_MARKET
-from wavelet_market import WAVELET_MARKET
+from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
 import lazyop as lo
 
+COMPLEX_MARKET = {**COMPLEX_MARKET, **SHORT_TIME_MARKET}
 REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
 MARKET = {**COMPLEX_MARKET, **REAL_MARKET}
 
