@@ -29,6 +29,10 @@ from lazyop.transforms.substitution.linearity import NotLinearError
 from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
 from lazyop.transforms.substitution.substitute import substitute
 from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.substitution.linearity import NotLinearError
+from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"

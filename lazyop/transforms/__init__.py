@@ -11,10 +11,12 @@ from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.lapped import imdct, mdct
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
 from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
+    "ScipyFFTBackend",
     "dct",
     "dctn",
     "dft",
@@ -38,5 +40,6 @@ __all__ = [
     "mdct",
     "rdft",
     "rdftn",
+    "scipy_fft_backend",
     "stft",
 ]
