@@ -22,6 +22,7 @@ from lazyop.quantization.rank_one import quantize_rank_one
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
+from lazyop.structured.inverse import inverse
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
@@ -56,6 +57,7 @@ __all__ = [
     "butterfly",
     "factorize",
     "hstack",
+    "inverse",
     "kron",
     "kronsum",
     "load",

@@ -14,7 +14,7 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lazyop.traits import Order
+    from lazyop.traits import Invert, Order
 
 
 class Identity(LazyOperator):
@@ -129,6 +129,9 @@ class Zero(LazyOperator):
 
     def _plus(self, other: LazyOperator) -> LazyOperator | None:
         return other if other.dtype == np.result_type(self.dtype, other.dtype) else None
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        raise np.linalg.LinAlgError("a zero matrix is singular")
 
     def _diagonal(self, reference: Array) -> Array:
         return zeros((min(self.shape),), self.dtype, reference)

@@ -29,7 +29,7 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lazyop.traits import Order
+    from lazyop.traits import Invert, Order
 
 #: A field that a slice, which pickles but does not hash or compare well, is kept as.
 Bounds = tuple[int | None, int | None, int | None]
@@ -84,6 +84,9 @@ class _Selection(LazyOperator):
 
     def _keeps_norm(self, order: Order) -> bool:
         return self._is_unitary
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        raise np.linalg.LinAlgError("rows that are picked more than once make a singular matrix")
 
     def _flops(self) -> int:
         return 0

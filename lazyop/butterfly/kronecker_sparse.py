@@ -13,11 +13,14 @@ from lazyop.kernels.chain import OrientedChain, compiled_chain
 from lazyop.kernels.plan import KERNELS, Step, choose_kernel
 from lazyop.namespaces import Array, as_data, conj, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.structured.lu import inverted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class KroneckerSparse(LazyOperator):
@@ -106,6 +109,15 @@ class KroneckerSparse(LazyOperator):
     def _conj(self) -> KroneckerSparse:
         compiled = self._compiled and self._compiled.conj()
         return KroneckerSparse(self._held, _conjugated=not self._conjugated, _compiled=compiled)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert the blocks that rows and columns of equal indices i and j make."""
+        a, b, _, d = self.pattern
+        xp = namespace_of(self._held)
+        blocks = xp.reshape(xp.permute_dims(self._held, (0, 3, 1, 2)), (a * d, b, b))
+        found = inverted(blocks, lambda k: f"block (i, j) = {divmod(k, d)} of {a} x {d}")
+        swapped = xp.permute_dims(xp.reshape(found, (a, d, b, b)), (0, 2, 3, 1))
+        return KroneckerSparse(swapped, _conjugated=self._conjugated)
 
     def _tosparse(self) -> csr_array:
         a, b, c, d = self.pattern

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lazyop.kernels.chain import OrientedChain
     from lazyop.namespaces import Array
+    from lazyop.traits import Invert
 
 
 class Butterfly(LazyOperator):
@@ -140,6 +141,14 @@ class Butterfly(LazyOperator):
     @property
     def _is_unitary(self) -> bool:
         return self._unitary
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert factor by factor, where all are square."""
+        if any(factor.shape[0] != factor.shape[1] for factor in self.factors):
+            return None
+        count = len(self.factors)
+        found = [invert(f, f"factor {l} of {count}") for l, f in enumerate(self.factors, start=1)]
+        return Butterfly(found[::-1])
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.

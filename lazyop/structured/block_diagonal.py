@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from scipy.sparse import csr_array
 
-    from lazyop.traits import Order
+    from lazyop.traits import Invert, Order
 
 
 #: Larger blocks cost more than the calls that multiply them one by one.
@@ -102,6 +102,16 @@ class BlockDiagonal(Composite):
 
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        shapes = [op.shape for op in self.operands]
+        for i, (m, n) in enumerate(shapes):
+            if m != n:
+                raise np.linalg.LinAlgError(
+                    f"a block-diagonal operator with blocks that are not square has no inverse: "
+                    f"block {i} is {(m, n)}"
+                )
+        return block_diag(*(invert(op, f"block {i}") for i, op in enumerate(self.operands)))
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, BlockDiagonal) or not self._fits(other):

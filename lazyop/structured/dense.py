@@ -13,11 +13,14 @@ from lazyop.aslazy import aslazy
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, as_data, copied, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.structured.lu import triangular_inverse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class Dense(LazyOperator):
@@ -53,6 +56,10 @@ class Dense(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return Dense(namespace_of(self.values).matrix_transpose(self.values))
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        values = triangular_inverse(self.values)
+        return None if values is None else Dense(values)
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if isinstance(other, Extension) and other.bounds is not None:

@@ -14,6 +14,8 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lazyop.traits import Invert
+
 
 class LowRank(LazyOperator):
     """Low-rank matrix ``U V^H``, applied as ``U (V^H x)``; its adjoint is ``V U^H``.
@@ -61,6 +63,12 @@ class LowRank(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return Conjugate(self.adjoint())
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        rank, n = self.U.shape[1], self.shape[0]
+        if rank < n:
+            raise np.linalg.LinAlgError(f"an operator of rank {rank} and order {n} has no inverse")
+        return None
 
     def _diagonal(self, reference: Array) -> Array:
         size = min(self.shape)
