@@ -4,6 +4,7 @@ from lazyop import butterfly, testing
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
+from lazyop.algebra.norm import norm
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
@@ -62,6 +63,7 @@ __all__ = [
     "kronsum",
     "load",
     "nearest_kron",
+    "norm",
     "perfect_shuffle",
     "quantize",
     "quantize_rank_one",

@@ -52,7 +52,7 @@ class Traits:
     def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
         """Return a norm exactly, operands' by ``norm_of``; None where structure does not give it.
 
-        The orders are "fro", 2, 1, -1, inf and -inf. Asked of an operator that has rows and columns
-        and is not known to be diagonal.
+        The orders are "fro", 2, 1, -1, inf and -inf. Asked of an operator with rows and columns
+        that is not known to be diagonal, and does not keep that norm.
         """
         return None

@@ -187,6 +187,17 @@ class Product(Composite):
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
 
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        """Leave out what keeps the norm at either end."""
+        rest = list(self.operands)
+        while len(rest) > 1 and rest[0]._keeps_norm(order):
+            del rest[0]
+        while len(rest) > 1 and rest[-1]._keeps_norm(order):
+            del rest[-1]
+        if len(rest) == len(self.operands):
+            return None
+        return norm_of(rest[0] if len(rest) == 1 else Product(*rest))
+
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         from lazyop.algebra.normal_form import multiply
 
@@ -243,6 +254,9 @@ class Scaled(LazyOperator):
 
     def _keeps_norm(self, order: Order) -> bool:
         return abs(self.coefficient) == 1 and self.operand._keeps_norm(order)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return abs(self.coefficient) * norm_of(self.operand)
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         from lazyop.algebra.normal_form import divide, multiple, split
@@ -357,6 +371,9 @@ class Conjugate(LazyOperator):
 
     def _keeps_norm(self, order: Order) -> bool:
         return self.operand._keeps_norm(order)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return norm_of(self.operand)
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         return invert(self.operand).conj()

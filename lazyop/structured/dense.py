@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from lazyop.algebra.array_norm import MOST_ENTRIES, array_norm
 from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.aslazy import aslazy
@@ -16,11 +18,11 @@ from lazyop.operator import LazyOperator
 from lazyop.structured.lu import triangular_inverse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
-    from lazyop.traits import Invert
+    from lazyop.traits import Invert, Order
 
 
 class Dense(LazyOperator):
@@ -56,6 +58,11 @@ class Dense(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return Dense(namespace_of(self.values).matrix_transpose(self.values))
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == 2 and math.prod(self.shape) > MOST_ENTRIES:
+            return None
+        return array_norm(self.values, order)
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         values = triangular_inverse(self.values)

@@ -20,7 +20,7 @@ from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
     from scipy.sparse import csr_array
@@ -95,6 +95,9 @@ class Kron(Composite):
 
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return math.prod(map(norm_of, self.operands))
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         shapes = [op.shape for op in self.operands]
