@@ -5,12 +5,18 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
+    "circulant",
+    "convolve",
+    "correlate",
+    "hankel",
+    "toeplitz",
     "dct",
     "dctn",
     "dft",
