@@ -1,6 +1,6 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
-from lazyop import butterfly, testing
+from lazyop import butterfly, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
@@ -27,6 +27,7 @@ from lazyop.structured.inverse import inverse
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "BlockDiagonal",
     "Butterfly",
     "Chain",
+    "Circulant",
     "Cost",
     "Diagonal",
     "Factorization",
@@ -50,6 +52,7 @@ __all__ = [
     "Product",
     "Quantization",
     "Sum",
+    "Toeplitz",
     "Zero",
     "aslazy",
     "bit_reversal",
@@ -71,5 +74,6 @@ __all__ = [
     "save",
     "show_versions",
     "testing",
+    "transforms",
     "vstack",
 ]

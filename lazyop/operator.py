@@ -345,7 +345,7 @@ class LazyOperator(Traits, Arithmetic):
 
     @property
     def N(self) -> LazyOperator:
-        """The normal operator ``A.H @ A``.
+        """The normal operator ``A.H @ A``; the identity where the operator is known to be unitary.
 
         Examples
         --------
@@ -354,8 +354,11 @@ class LazyOperator(Traits, Arithmetic):
         array([[1., 2.],
                [2., 4.]])
         """
+        from lazyop.algebra.neutral import Identity
         from lazyop.algebra.normal_form import multiply
 
+        if self._is_unitary:
+            return Identity(self.shape[1], self.dtype)
         return multiply(self.adjoint(), self)
 
     # Dense and sparse -----------------------------------------------------------------------

@@ -1,0 +1,36 @@
+"""Transforms of signals as operators: Fourier, cosine and sine, convolutions, and their kin.
+
+Every function here returns an operator on arrays of a given ``shape``, which a vector holds in
+row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal` where these have
+the transform.
+"""
+
+from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
+from lazyop.transforms.cosine import dct, dctn, idct, idctn
+from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.sine import dst, dstn, idst, idstn
+
+__all__ = [
+    "circulant",
+    "convolve",
+    "correlate",
+    "hankel",
+    "toeplitz",
+    "dct",
+    "dctn",
+    "dft",
+    "dftn",
+    "dst",
+    "dstn",
+    "idct",
+    "idctn",
+    "idft",
+    "idftn",
+    "idst",
+    "idstn",
+    "irdft",
+    "irdftn",
+    "rdft",
+    "rdftn",
+]
