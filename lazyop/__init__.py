@@ -1,6 +1,6 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
-from lazyop import butterfly, testing, transforms
+from lazyop import butterfly, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
@@ -28,6 +28,9 @@ from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
 from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.substitution.linearity import NotLinearError
+from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -47,10 +50,13 @@ __all__ = [
     "KroneckerSparse",
     "LazyOperator",
     "LowRank",
+    "NotCompressibleError",
+    "NotLinearError",
     "Pattern",
     "Permutation",
     "Product",
     "Quantization",
+    "Substitution",
     "Sum",
     "Toeplitz",
     "Zero",
@@ -71,8 +77,10 @@ __all__ = [
     "quantize",
     "quantize_rank_one",
     "refine",
+    "rescale",
     "save",
     "show_versions",
+    "substitute",
     "testing",
     "transforms",
     "vstack",

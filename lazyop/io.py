@@ -36,6 +36,8 @@ from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.convolution import CircularConvolution, Convolution
+from lazyop.transforms.dwt import WaveletAnalysis, WaveletSynthesis
+from lazyop.transforms.dwtn import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
 from lazyop.transforms.real_fourier import RealFourier
@@ -51,6 +53,7 @@ _HEADER = "lazyop"
 _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
+        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),

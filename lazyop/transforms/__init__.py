@@ -7,6 +7,8 @@ the transform.
 
 from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
+from lazyop.transforms.dwt import dwt, idwt
+from lazyop.transforms.dwtn import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.sine import dst, dstn, idst, idstn
@@ -23,12 +25,16 @@ __all__ = [
     "dftn",
     "dst",
     "dstn",
+    "dwt",
+    "dwtn",
     "idct",
     "idctn",
     "idft",
     "idftn",
     "idst",
     "idstn",
+    "idwt",
+    "idwtn",
     "irdft",
     "irdftn",
     "rdft",

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
+from wavelet_market import WAVELET_MARKET
 
 import lazyop as lo
 
+REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
 MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET}
 
 
