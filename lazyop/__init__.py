@@ -4,6 +4,7 @@ from lazyop import butterfly, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
+from lazyop.algebra.norm import norm
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
@@ -22,13 +23,10 @@ from lazyop.quantization.rank_one import quantize_rank_one
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
+from lazyop.structured.inverse import inverse
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
-from lazyop.transforms.substitution.linearity import NotLinearError
-from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
-from lazyop.transforms.substitution.substitute import substitute
-from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.substitution.linearity import NotLinearError
 from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
@@ -69,10 +67,12 @@ __all__ = [
     "butterfly",
     "factorize",
     "hstack",
+    "inverse",
     "kron",
     "kronsum",
     "load",
     "nearest_kron",
+    "norm",
     "perfect_shuffle",
     "quantize",
     "quantize_rank_one",

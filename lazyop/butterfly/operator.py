@@ -18,6 +18,7 @@ from lazyop.butterfly.groups import (
     transposed,
 )
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, apply_chain
+from lazyop.butterfly.norms import chain_norm
 from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
 from lazyop.operator import LazyOperator
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from lazyop.kernels.chain import OrientedChain
     from lazyop.namespaces import Array
+    from lazyop.traits import Invert, Order
 
 
 class Butterfly(LazyOperator):
@@ -140,6 +142,19 @@ class Butterfly(LazyOperator):
     @property
     def _is_unitary(self) -> bool:
         return self._unitary
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if len(self.factors) == 1:
+            return norm_of(self.factors[0])
+        return chain_norm(self, order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert factor by factor, where all are square."""
+        if any(factor.shape[0] != factor.shape[1] for factor in self.factors):
+            return None
+        count = len(self.factors)
+        found = [invert(f, f"factor {l} of {count}") for l, f in enumerate(self.factors, start=1)]
+        return Butterfly(found[::-1])
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.
