@@ -1,7 +1,7 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
+from lazyop import fixed_support, testing
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
-from lazyop import testing
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.aslazy import aslazy
@@ -54,6 +54,7 @@ __all__ = [
     "block",
     "block_diag",
     "factorize",
+    "fixed_support",
     "hstack",
     "kron",
     "kronsum",
