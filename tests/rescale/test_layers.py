@@ -58,7 +58,11 @@ BAD = {
     "an operator without adjoint": ([FORWARD_ONLY], TypeError, r"entries of .*not known.*toarray"),
     "SciPy's operator": ([aslinearoperator(W)], TypeError, "entries of .*not known"),
     "a rule": ([Ones(np.ones(1))], TypeError, "entries of Ones.*not known"),
-    "a rule within": ([2 * Ones(np.ones(1)) @ lo.aslazy(W.T)], TypeError, "entries of Ones.*not known"),
+    "a rule within": (
+        [2 * Ones(np.ones(1)) @ lo.aslazy(W.T)],
+        TypeError,
+        "entries of Ones.*not known",
+    ),
     "two homes": (
         [W, array_api_strict.asarray(V)],
         TypeError,
