@@ -1,7 +1,7 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
+from lazyop import butterfly, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
-from lazyop import testing
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.aslazy import aslazy
@@ -25,6 +25,9 @@ from lazyop.structured.diagonal import Diagonal
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
+from lazyop.transforms.substitution.linearity import NotLinearError
+from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -43,16 +46,20 @@ __all__ = [
     "KroneckerSparse",
     "LazyOperator",
     "LowRank",
+    "NotCompressibleError",
+    "NotLinearError",
     "Pattern",
     "Permutation",
     "Product",
     "Quantization",
+    "Substitution",
     "Sum",
     "Zero",
     "aslazy",
     "bit_reversal",
     "block",
     "block_diag",
+    "butterfly",
     "factorize",
     "hstack",
     "kron",
@@ -63,8 +70,11 @@ __all__ = [
     "quantize",
     "quantize_rank_one",
     "refine",
+    "rescale",
     "save",
     "show_versions",
+    "substitute",
     "testing",
+    "transforms",
     "vstack",
 ]

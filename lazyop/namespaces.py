@@ -398,6 +398,11 @@ def take_rows(x: Array, index: Array) -> Array:
     return namespace_of(x).take(x, index, axis=0)
 
 
+def along(axis: int, index: slice | int) -> tuple[Any, ...]:
+    """Return what indexes one axis of an array, and takes all of the others."""
+    return (*(slice(None),) * axis, index, ...)
+
+
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, reference: Array) -> Array:
     """Return zeros where ``reference`` lives."""
     xp = namespace_of(reference)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
+    from lazyop.traits import Order
 
 
 def check_sum(ops: Sequence[LazyOperator]) -> None:
@@ -123,6 +124,10 @@ class Sum(Composite):
     def _apply(self, X: Array) -> Array:
         return reduce(operators.add, (op._apply(X) for op in self.operands))
 
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
     def _diagonal(self, reference: Array) -> Array:
         return reduce(operators.add, self._diagonals(reference))
 
@@ -171,6 +176,22 @@ class Product(Composite):
     def _transpose(self) -> LazyOperator:
         return Product(*(op.transpose() for op in reversed(self.operands)))
 
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return all(op._keeps_norm(order) for op in self.operands)
+
+    def _diagonal(self, reference: Array) -> Array:
+        if not self._is_diagonal:
+            return super()._diagonal(reference)
+        return reduce(operators.mul, self._diagonals(reference))
+
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, (op.tosparse() for op in self.operands))
 
@@ -203,6 +224,17 @@ class Scaled(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return Scaled(self.coefficient.conjugate(), self.operand.conj(), self.dtype)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return abs(self.coefficient) == 1 and self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return abs(self.coefficient) == 1 and self.operand._keeps_norm(order)
 
     def _diagonal(self, reference: Array) -> Array:
         return self.coefficient * cast(self.operand._diagonal(reference), self.dtype)
@@ -244,6 +276,22 @@ class Power(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Power(self.operand.conj(), self.exponent)
 
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self.operand._keeps_norm(order)
+
+    def _diagonal(self, reference: Array) -> Array:
+        if not self._is_diagonal:
+            return super()._diagonal(reference)
+        return self.operand._diagonal(reference) ** self.exponent
+
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, [self.operand.tosparse()] * self.exponent)
 
@@ -278,6 +326,17 @@ class Conjugate(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return self.operand
+
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self.operand._keeps_norm(order)
 
     def _diagonal(self, reference: Array) -> Array:
         return conj(self.operand._diagonal(reference))

@@ -14,6 +14,8 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lazyop.traits import Order
+
 
 class Identity(LazyOperator):
     """Identity, ``A x = x``.
@@ -57,6 +59,17 @@ class Identity(LazyOperator):
         return other if other.dtype == np.result_type(self.dtype, other.dtype) else None
 
     _times_left = _times
+
+    @property
+    def _is_unitary(self) -> bool:
+        return True
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return True
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return True
 
     def _diagonal(self, reference: Array) -> Array:
         xp = namespace_of(reference)

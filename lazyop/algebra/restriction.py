@@ -29,6 +29,8 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lazyop.traits import Order
+
 #: A field that a slice, which pickles but does not hash or compare well, is kept as.
 Bounds = tuple[int | None, int | None, int | None]
 
@@ -74,6 +76,14 @@ class _Selection(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return self
+
+    @property
+    def _is_unitary(self) -> bool:
+        rows = self.rows()
+        return rows.size == self.size and bool(np.all(np.sort(rows) == np.arange(self.size)))
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self._is_unitary
 
     def _flops(self) -> int:
         return 0

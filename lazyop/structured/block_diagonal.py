@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from scipy.sparse import csr_array
 
+    from lazyop.traits import Order
+
 
 #: Larger blocks cost more than the calls that multiply them one by one.
 _LARGEST_STACKED = 128
@@ -89,6 +91,17 @@ class BlockDiagonal(Composite):
 
     def _conj(self) -> LazyOperator:
         return super()._conj() if self._stack is None else Conjugate(self)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return all(op._keeps_norm(order) for op in self.operands)
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, BlockDiagonal) or not self._fits(other):

@@ -77,6 +77,10 @@ class Diagonal(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Diagonal(conj(self.d))
 
+    @property
+    def _is_diagonal(self) -> bool:
+        return True
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         return self._combined(operators.mul, other)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
+    from lazyop.traits import Order
 
 
 #: The largest operand that the compiled kernels take: a matrix product is faster beyond.
@@ -83,6 +84,17 @@ class Kron(Composite):
             X = _apply_along(self.operands[i], X, sizes, i, columns)
             sizes[i] = self.operands[i].shape[0]
         return X
+
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return all(op._keeps_norm(order) for op in self.operands)
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         """Use ``(A (x) B)(C (x) D) = AC (x) BD`` where sizes match and it is not dearer."""
@@ -275,6 +287,10 @@ class KronSum(Composite):
         sizes = [op.shape[0] for op in self.operands]
         terms = (_apply_along(op, X, sizes, i, X.shape[1]) for i, op in enumerate(self.operands))
         return reduce(operators.add, terms)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
 
     def _diagonal(self, reference: Array) -> Array:
         xp = namespace_of(reference)

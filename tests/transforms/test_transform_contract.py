@@ -1,0 +1,63 @@
+"""The contract suite over every transform, on NumPy and on array_api_strict; and files."""
+
+import numpy as np
+import pytest
+from transform_market import COMPLEX_MARKET, REAL_MARKET
+from wavelet_market import WAVELET_MARKET
+
+import lazyop as lo
+
+REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
+MARKET = {**COMPLEX_MARKET, **REAL_MARKET}
+
+
+def _contract(name):
+    class Contract(lo.testing.OperatorContract):
+        namespaces = ("numpy", "array_api_strict")
+        # Arguments are of both kinds; the precisions have a test of their own.
+        dtypes = ("complex128",) if name in COMPLEX_MARKET else ("float64",)
+        views = lo.testing.OperatorContract.views[: 4 if name in COMPLEX_MARKET else 2]
+
+        def make(self, dtype):
+            return MARKET[name](dtype)[0]
+
+        def dense(self, dtype):
+            return MARKET[name](dtype)[1]
+
+    return Contract
+
+
+for _name in MARKET:
+    globals()[f"Test{_name}"] = type(f"Test{_name}", (_contract(_name),), {})
+
+
+@pytest.mark.parametrize("name", MARKET)
+def test_files(name, tmp_path):
+    A = MARKET[name]("complex64")[0]
+    lo.save(tmp_path / "A", A)
+    found = lo.load(tmp_path / "A")
+    assert found.tree() == A.tree()
+    x = np.arange(1.0, A.shape[1] + 1).astype("complex64")
+    np.testing.assert_array_equal(found @ x, A @ x)
+    assert A.astype("complex64") is A
+    assert A.astype("complex128").dtype == "complex128"
+
+
+@pytest.mark.parametrize("name", MARKET)
+def test_precisions(name):
+    """Single precision stays so, and complex operators with real matrices are such."""
+    for dtype in ("complex64", "complex128", *(("float32",) if name in REAL_MARKET else ())):
+        A, D = MARKET[name](dtype)
+        coarsest = 1e-5 if dtype in ("float32", "complex64") else 1e-13
+        for view, expected in ((A, D), (A.T, D.T), (A.conj(), D.conj()), (A.H, D.conj().T)):
+            found = view.toarray()
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, atol=coarsest * np.linalg.norm(D))
+
+
+@pytest.mark.parametrize("name", MARKET)
+def test_what_says_that_it_is_unitary_is(name):
+    A, D = MARKET[name]("complex128")
+    if A._is_unitary:
+        np.testing.assert_allclose(D.conj().T @ D, np.eye(A.shape[1]), atol=1e-14)
+        assert isinstance(A.N, lo.Identity)
