@@ -19,12 +19,15 @@ enum { GENERAL = 0, RISING = 1, FALLING = 2 };
 
 struct Factor {
     const void* weights;
-    long long outer;      // strides of the values, in entries: from block row to block row (a),
-    long long inner;      // and from one interleaved block to the next (d);
+    int outer, inner;     // strides of the values, in entries: from block row to block row (a), and
+                          // from one interleaved block to the next (d);
     int row, column;      // within a block, from output to output and from input to input
     int a, b, c, d;       // of the slice
-    int conjugated, unused;
+    int conjugated, packs;
 };
+
+// Which weights of a block can be read several at a time: none, of one output, or of one input.
+enum { APART = 0, ALONG_ROWS = 1, ALONG_COLUMNS = 2 };
 
 // One factor, or up to three of 2 x 2 blocks whose strides double, that one thread applies to 8 rows.
 struct Stage {
@@ -191,13 +194,14 @@ __device__ inline long long row_of(const Pass& p, const Tile& tile, int rows, in
     return ((long long)tile.i * rows + row) * p.d + j;
 }
 
-template <class X, int V>
+// Where a thread's lanes of a row are in memory, and how far it is from a row to the next one.
+template <class X>
 __device__ inline const X* source(const Pass& p, const Tile& tile, const Place& at, int row) {
     return static_cast<const X*>(p.x) + row_of(p, tile, p.rows_in, row, at.j) * p.x_row
         + at.column * p.x_column;
 }
 
-template <class X, int V>
+template <class X>
 __device__ inline X* target(const Pass& p, const Tile& tile, const Place& at, int row) {
     return static_cast<X*>(p.y) + row_of(p, tile, p.rows_out, row, at.j) * p.y_row
         + at.column * p.y_column;
@@ -213,7 +217,7 @@ __device__ void copy_in(const Pass& p, const Tile& tile, typename Wide<X>::type*
             const int column = item / (p.tile_j * p.rows_in), rest = item % (p.tile_j * p.rows_in);
             const int row = rest / p.tile_j, lane = rest % p.tile_j * p.tile_c + column;
             const Place at(p, tile, lane);
-            if (at.present > 0) to[place(p, row) + lane] = wide(*source<X, V>(p, tile, at, row));
+            if (at.present > 0) to[place(p, row) + lane] = wide(*source<X>(p, tile, at, row));
         }
     } else {
         for (int item = threadIdx.x; item < p.rows_in * (across / V); item += blockDim.x) {
@@ -221,7 +225,7 @@ __device__ void copy_in(const Pass& p, const Tile& tile, typename Wide<X>::type*
             const Place at(p, tile, lane);
             if (at.present <= 0) continue;
             Lanes<X, V> x;
-            x.load(source<X, V>(p, tile, at, row), p.x_column, at.present, p.flags & PACKS_IN);
+            x.load(source<X>(p, tile, at, row), p.x_column, at.present, p.flags & PACKS_IN);
             x.store(to + place(p, row) + lane);
         }
     }
@@ -235,7 +239,7 @@ __device__ void copy_out(const Pass& p, const Tile& tile, const typename Wide<X>
             const int column = item / (p.tile_j * p.rows_out), rest = item % (p.tile_j * p.rows_out);
             const int row = rest / p.tile_j, lane = rest % p.tile_j * p.tile_c + column;
             const Place at(p, tile, lane);
-            if (at.present > 0) narrow(from[place(p, row) + lane], *target<X, V>(p, tile, at, row));
+            if (at.present > 0) narrow(from[place(p, row) + lane], *target<X>(p, tile, at, row));
         }
     } else {
         for (int item = threadIdx.x; item < p.rows_out * (across / V); item += blockDim.x) {
@@ -244,7 +248,7 @@ __device__ void copy_out(const Pass& p, const Tile& tile, const typename Wide<X>
             if (at.present <= 0) continue;
             Lanes<X, V> y;
             y.load(from + place(p, row) + lane);
-            y.store(target<X, V>(p, tile, at, row), p.y_column, at.present, p.flags & PACKS_OUT);
+            y.store(target<X>(p, tile, at, row), p.y_column, at.present, p.flags & PACKS_OUT);
         }
     }
 }
@@ -261,8 +265,60 @@ __device__ inline typename Wide<W>::type weight(const W* at, int conjugated) {
 template <class W>
 __device__ inline const W* block_of(
     const Pass& p, const Tile& tile, const Factor& f, int i, int j, int place_j) {
-    return static_cast<const W*>(f.weights) + ((long long)tile.i * f.a + i) * f.outer
-        + ((long long)j * p.d + place_j) * f.inner;
+    return static_cast<const W*>(f.weights)
+        + ((tile.i * f.a + i) * f.outer + (j * p.d + place_j) * f.inner);
+}
+
+// How many weights are read at a time where they lie side by side.
+template <class W> struct Packed { enum { COUNT = sizeof(W) > 8 ? 1 : sizeof(W) > 2 ? 2 : 4 }; };
+
+// B rows of a block's result: sum[r] = sum_l w[r, l] x[l], for the rows x of the tile from `row` on.
+template <class W, class X, int V, int B>
+__device__ inline void multiply(
+    const Pass& p, const Factor& f, const W* w, const typename Wide<X>::type* from, int row, int rows,
+    Lanes<X, V>* sum) {
+    const int COUNT = Packed<W>::COUNT;
+#pragma unroll
+    for (int r = 0; r < B; ++r) sum[r].clear();
+    int l = 0;
+    if (f.packs == ALONG_ROWS) {
+        for (; l < f.c; l += COUNT, w += COUNT) {
+            Lanes<X, V> x[COUNT];
+#pragma unroll
+            for (int n = 0; n < COUNT; ++n, row += f.d) x[n].load(from + place(p, row));
+#pragma unroll
+            for (int r = 0; r < B; ++r) {
+                const W* at = w + min(r, rows - 1) * f.row;
+                const Pack<W, COUNT> pack = *reinterpret_cast<const Pack<W, COUNT>*>(at);
+#pragma unroll
+                for (int n = 0; n < COUNT; ++n) sum[r].add(weight(&pack.lane[n], f.conjugated), x[n]);
+            }
+        }
+    } else if (f.packs == ALONG_COLUMNS && B % COUNT == 0 && rows >= B) {
+        for (; l < f.c; ++l, row += f.d, w += f.column) {
+            Lanes<X, V> x;
+            x.load(from + place(p, row));
+#pragma unroll
+            for (int r = 0; r < B; ++r) {
+                if (r % COUNT) continue;
+                const Pack<W, COUNT> pack = *reinterpret_cast<const Pack<W, COUNT>*>(w + r);
+#pragma unroll
+                for (int n = 0; n < COUNT; ++n)
+                    sum[r + n < B ? r + n : r].add(weight(&pack.lane[n], f.conjugated), x);
+            }
+        }
+    } else {
+        int offset[B];
+#pragma unroll
+        for (int r = 0; r < B; ++r) offset[r] = min(r, rows - 1) * f.row;
+#pragma unroll (sizeof(W) > 4 ? 1 : 2)
+        for (; l < f.c; ++l, row += f.d, w += f.column) {
+            Lanes<X, V> x;
+            x.load(from + place(p, row));
+#pragma unroll
+            for (int r = 0; r < B; ++r) sum[r].add(weight(w + offset[r], f.conjugated), x);
+        }
+    }
 }
 
 // One factor: each thread has B rows of a block of the result at a time. Source and result differ.
@@ -281,30 +337,18 @@ __device__ void apply_general(
         const int k = rest % groups * B, i = rest / groups;
         const Place at(p, tile, lane);
         if (at.present <= 0) continue;
-        const W* w = block_of<W>(p, tile, f, i, j, at.j);
-        int offset[B];
-#pragma unroll
-        for (int r = 0; r < B; ++r) offset[r] = min(k + r, f.b - 1) * f.row;
+        const W* w = block_of<W>(p, tile, f, i, j, at.j) + k * f.row;
         Lanes<X, V> sum[B];
+        multiply<W, X, V, B>(p, f, w, from + lane, i * f.c * f.d + j, f.b - k, sum);
+        int row = (i * f.b + k) * f.d + j;
 #pragma unroll
-        for (int r = 0; r < B; ++r) sum[r].clear();
-        int row = i * f.c * f.d + j;
-#pragma unroll 2
-        for (int l = 0; l < f.c; ++l, row += f.d, w += f.column) {
-            Lanes<X, V> x;
-            x.load(from + place(p, row) + lane);
-#pragma unroll
-            for (int r = 0; r < B; ++r) sum[r].add(weight(w + offset[r], f.conjugated), x);
-        }
-#pragma unroll
-        for (int r = 0; r < B; ++r) {
+        for (int r = 0; r < B; ++r, row += f.d) {
             if (k + r >= f.b) break;
-            const int out = (i * f.b + k + r) * f.d + j;
             if (to)
-                sum[r].store(to + place(p, out) + lane);
+                sum[r].store(to + place(p, row) + lane);
             else
                 sum[r].store(
-                    target<X, V>(p, tile, at, out), p.y_column, at.present, p.flags & PACKS_OUT);
+                    target<X>(p, tile, at, row), p.y_column, at.present, p.flags & PACKS_OUT);
         }
     }
 }
@@ -314,11 +358,13 @@ template <class W, class X, int V, int ROWS, int L>
 __device__ inline void apply_level(
     const Pass& p, const Tile& tile, const Factor& f, Lanes<X, V>* x, int i, int j, int place_j,
     int stride) {
+    const W* first = block_of<W>(p, tile, f, i * (ROWS >> (L + 1)), j, place_j);
+    const int along = stride * p.d * f.inner;
 #pragma unroll
     for (int pair = 0; pair < ROWS / 2; ++pair) {
         const int low = pair & ((1 << L) - 1), high = pair >> L;
         const int m = (high << (L + 1)) + low;
-        const W* w = block_of<W>(p, tile, f, i * (ROWS >> (L + 1)) + high, low * stride + j, place_j);
+        const W* w = first + (high * f.outer + low * along);
         Lanes<X, V> top, bottom;
         top.clear();
         bottom.clear();
@@ -337,7 +383,7 @@ template <class W, class X, int V, int COUNT>
 __device__ void apply_pairs(
     const Pass& p, const Tile& tile, const Stage& stage, const typename Wide<X>::type* from,
     typename Wide<X>::type* to) {
-    const int ROWS = 1 << COUNT;
+    const int ROWS = 1 << COUNT, L1 = COUNT > 1, L2 = COUNT - 1;
     const Factor* f = p.factor + stage.first;
     const int across = p.tile_j * p.tile_c / V, stride = f[0].d, blocks = f[COUNT - 1].a;
     const int items = blocks * stride * across;
@@ -350,32 +396,34 @@ __device__ void apply_pairs(
         if (at.present <= 0) continue;
         const int row = i * ROWS * stride + j;
         Lanes<X, V> x[ROWS];
+        if (from) {
 #pragma unroll
-        for (int m = 0; m < ROWS; ++m) {
-            if (from)
-                x[m].load(from + place(p, row + m * stride) + lane);
-            else
-                x[m].load(
-                    source<X, V>(p, tile, at, row + m * stride), p.x_column, at.present,
-                    p.flags & PACKS_IN);
+            for (int m = 0; m < ROWS; ++m) x[m].load(from + place(p, row + m * stride) + lane);
+        } else {
+            const X* first = source<X>(p, tile, at, row);
+            const long long step = p.x_row * p.d * stride;
+#pragma unroll
+            for (int m = 0; m < ROWS; ++m)
+                x[m].load(first + m * step, p.x_column, at.present, p.flags & PACKS_IN);
         }
         if (stage.kind == RISING) {
             apply_level<W, X, V, ROWS, 0>(p, tile, f[0], x, i, j, at.j, stride);
-            if (COUNT > 1) apply_level<W, X, V, ROWS, (COUNT > 1)>(p, tile, f[COUNT > 1], x, i, j, at.j, stride);
-            if (COUNT > 2) apply_level<W, X, V, ROWS, COUNT - 1>(p, tile, f[COUNT - 1], x, i, j, at.j, stride);
+            if (COUNT > 1) apply_level<W, X, V, ROWS, L1>(p, tile, f[L1], x, i, j, at.j, stride);
+            if (COUNT > 2) apply_level<W, X, V, ROWS, L2>(p, tile, f[L2], x, i, j, at.j, stride);
         } else {
-            if (COUNT > 2) apply_level<W, X, V, ROWS, COUNT - 1>(p, tile, f[COUNT - 1], x, i, j, at.j, stride);
-            if (COUNT > 1) apply_level<W, X, V, ROWS, (COUNT > 1)>(p, tile, f[COUNT > 1], x, i, j, at.j, stride);
+            if (COUNT > 2) apply_level<W, X, V, ROWS, L2>(p, tile, f[L2], x, i, j, at.j, stride);
+            if (COUNT > 1) apply_level<W, X, V, ROWS, L1>(p, tile, f[L1], x, i, j, at.j, stride);
             apply_level<W, X, V, ROWS, 0>(p, tile, f[0], x, i, j, at.j, stride);
         }
+        if (to) {
 #pragma unroll
-        for (int m = 0; m < ROWS; ++m) {
-            if (to)
-                x[m].store(to + place(p, row + m * stride) + lane);
-            else
-                x[m].store(
-                    target<X, V>(p, tile, at, row + m * stride), p.y_column, at.present,
-                    p.flags & PACKS_OUT);
+            for (int m = 0; m < ROWS; ++m) x[m].store(to + place(p, row + m * stride) + lane);
+        } else {
+            X* first = target<X>(p, tile, at, row);
+            const long long step = p.y_row * p.d * stride;
+#pragma unroll
+            for (int m = 0; m < ROWS; ++m)
+                x[m].store(first + m * step, p.y_column, at.present, p.flags & PACKS_OUT);
         }
     }
 }

@@ -121,7 +121,10 @@ class DeviceWeights:
         size = self.dtype.itemsize
         return tuple(
             Weights(
-                self.machine.address(v), tuple(v.shape), tuple(step // size for step in v.strides)
+                self.machine.address(v),
+                tuple(v.shape),
+                tuple(step // size for step in v.strides),
+                size,
             )
             for v in reversed(self.values)
         )

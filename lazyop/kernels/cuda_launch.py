@@ -29,14 +29,14 @@ NUMBERS = {
 }
 
 #: As in cuda.cu.
+APART, ALONG_ROWS, ALONG_COLUMNS = range(3)
 STAGE_IN, STAGE_OUT, ROWS_FIRST_IN, ROWS_FIRST_OUT, PACKS_IN, PACKS_OUT = (1 << k for k in range(6))
 
 _FACTOR = np.dtype(
     [
         ("weights", "u8"),
-        ("outer", "i8"),
-        ("inner", "i8"),
-        *((name, "i4") for name in ("row", "column", "a", "b", "c", "d", "conjugated", "unused")),
+        *((name, "i4") for name in ("outer", "inner", "row", "column")),
+        *((name, "i4") for name in ("a", "b", "c", "d", "conjugated", "packs")),
     ]
 )
 _STAGE = np.dtype([(name, "i4") for name in ("kind", "first", "count", "rows")])
@@ -54,6 +54,9 @@ RECORD = np.dtype(
     ]
 )
 
+#: How many weights of so many bytes are read at a time, as in cuda.cu: more would spill registers.
+_PACKED = {2: 4, 4: 2, 8: 2, 16: 1}
+
 Record = npt.NDArray[np.void]
 
 _INT32 = np.iinfo(np.int32).max
@@ -61,23 +64,37 @@ _INT32 = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the values (a, b, c, d) of a factor are, and their strides in entries."""
+    """Where the values (a, b, c, d) of a factor are, their strides in entries, and bytes of one."""
 
     address: int
     shape: Shape
     strides: tuple[int, int, int, int]
+    itemsize: int
 
     def transposed(self) -> Weights:
         """Return the same values as those of the transpose."""
         (a, b, c, d), (i, k, l, j) = self.shape, self.strides
-        return Weights(self.address, (a, c, b, d), (i, l, k, j))
+        return Weights(self.address, (a, c, b, d), (i, l, k, j), self.itemsize)
 
     @property
     def is_addressable(self) -> bool:
-        """Whether 32 bits suffice for where they are in a block, and for the rows there are."""
+        """Whether 32 bits suffice for where they are, and for the rows that there are."""
         a, b, c, d = self.shape
-        _, k, l, _ = self.strides
-        return max(a * b * d, a * c * d, abs(k) * b + abs(l) * c) <= _INT32
+        extent = sum(n * abs(step) for n, step in zip(self.shape, self.strides, strict=True))
+        return max(a * b * d, a * c * d, extent) <= _INT32
+
+    @property
+    def packs(self) -> int:
+        """Which weights of a block several at a time can be read: none, of a row, of a column."""
+        _, b, c, _ = self.shape
+        outer, row, column, inner = self.strides
+        count = _PACKED[self.itemsize]
+        aligned = self.address % (count * self.itemsize) == 0
+        if count == 1 or not aligned or outer % count or inner % count:
+            return APART
+        if column == 1 and row % count == c % count == 0:
+            return ALONG_ROWS
+        return ALONG_COLUMNS if row == 1 and column % count == 0 else APART
 
 
 @dataclass(frozen=True)
@@ -137,7 +154,7 @@ def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> R
             held = weights[found.first + place]
             i, k, l, j = held.strides
             shape = found.shapes[place]
-            record["factor"][0, at] = (held.address, i, j, k, l, *shape, conjugated, 0)
+            record["factor"][0, at] = (held.address, i, j, k, l, *shape, conjugated, held.packs)
             at += 1
     return record
 

@@ -32,23 +32,6 @@ CHAINS = {
 }
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """Where compiled kernels stay, for all processes that test, and for the next run."""
-    return tmp_path_factory.getbasetemp().parent
-
-
-@pytest.fixture(params=["compiled", "compiled, last thread first", "emulated"])
-def machine(request):
-    """A function of limits that makes a machine."""
-    if request.param == "emulated":
-        return Emulated
-    if compiler() is None:
-        pytest.skip("no C++ compiler on this machine")
-    folder = request.getfixturevalue("folder")
-    return lambda limits=None: Compiled(folder, limits, falls="last" in request.param)
-
-
 def values_of(chain, dtype, seed=0):
     draws = [random(dtype, *p, seed=seed + k) for k, p in enumerate(chain)]
     return [(values / np.sqrt(values.shape[2])).astype(dtype) for values in draws]
