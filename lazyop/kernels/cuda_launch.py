@@ -86,7 +86,7 @@ class Weights:
     @property
     def packs(self) -> int:
         """Which weights of a block several at a time can be read: none, of a row, of a column."""
-        _, b, c, _ = self.shape
+        c = self.shape[2]
         outer, row, column, inner = self.strides
         count = _PACKED[self.itemsize]
         aligned = self.address % (count * self.itemsize) == 0
