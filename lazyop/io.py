@@ -35,6 +35,7 @@ from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.convolution import CircularConvolution, Convolution
 from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
@@ -59,6 +60,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
+        *(CircularConvolution, Convolution),
         *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }

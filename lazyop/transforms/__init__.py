@@ -5,6 +5,7 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
 from lazyop.transforms.discrete_wavelet import dwt, idwt
 from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
@@ -17,6 +18,9 @@ from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
     "ScipyFFTBackend",
+    "circulant",
+    "convolve",
+    "correlate",
     "dct",
     "dctn",
     "dft",
@@ -25,6 +29,7 @@ __all__ = [
     "dstn",
     "dwt",
     "dwtn",
+    "hankel",
     "idct",
     "idctn",
     "idft",
@@ -42,4 +47,5 @@ __all__ = [
     "rdftn",
     "scipy_fft_backend",
     "stft",
+    "toeplitz",
 ]
