@@ -233,9 +233,9 @@ def _stepped(x: Array, coming: Array, going: Array, longer: float) -> tuple[Arra
     xp = namespace_of(x)
     alive = xp.logical_and(coming > 0, going > 0)
     one = xp.ones_like(x)
-    ratio = xp.where(alive, going, one) / xp.where(alive, coming, one)
-    ratio = xp.where(alive, xp.sqrt(ratio) / x, one)
-    return x * ratio**longer, float(xp.max(xp.abs(xp.log(ratio)))) if x.shape[0] else 0.0
+    ratio = xp.where(alive, going, one) / xp.where(alive, coming, x * x)
+    step = xp.log(xp.where(alive, xp.sqrt(ratio) / x, one))
+    return x * xp.exp(longer * step), float(xp.max(xp.abs(step))) if x.shape[0] else 0.0
 
 
 def _times(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
