@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.fft
 import scipy.linalg
 
 from lazyop.butterfly.fourier import digit_reversal, fourier_factors
@@ -88,7 +87,7 @@ def _factors(column: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     there = fourier_factors(n, -0.5)
     if len(there) == 1:
         return [scipy.linalg.circulant(column)[None, :, :, None]]
-    spectrum = scipy.fft.fft(column.astype(np.result_type(column, np.float64)))
+    spectrum = np.fft.fft(column.astype(np.result_type(column, np.float64)))
     a, p = there[-1].shape[:2]
     weights = spectrum[digit_reversal(n)].reshape(a, 1, p)
     last = there[-1][:, :, :, 0]
