@@ -36,6 +36,7 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse, from_sparse
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 
 __all__ = [
     "entry_arrays",
@@ -51,7 +52,7 @@ __all__ = [
 Change: TypeAlias = Callable[[Array], Array]
 
 #: Hold entries, one array or two.
-_LEAVES = frozenset({Dense, Diagonal, KroneckerSparse, LowRank, Sparse})
+_LEAVES = frozenset({Circulant, Dense, Diagonal, KroneckerSparse, LowRank, Sparse, Toeplitz})
 #: Have entries 0 and 1 for good.
 _FIXED = frozenset({Extension, Identity, Permutation, Restriction, Zero})
 #: Are made of operators.
