@@ -34,12 +34,16 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
-from lazyop.transforms.dwt import WaveletAnalysis, WaveletSynthesis
-from lazyop.transforms.dwtn import WaveletAnalysisN, WaveletSynthesisN
+from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.convolution import CircularConvolution, Convolution
+from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
+from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
+from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
 from lazyop.transforms.real_fourier import RealFourier
 from lazyop.transforms.resize import Resize
+from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
 from lazyop.transforms.trigonometric import Trigonometric
 
 #: Raised by one when a file of the new kind can't be read by older code.
@@ -52,10 +56,12 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
+        *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
-        *(EndWeights, Fourier, RealFourier, Resize, Trigonometric),
+        *(CircularConvolution, Convolution),
+        *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }
 

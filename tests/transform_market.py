@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
+from market import random
+from scipy import linalg, signal
 
 import lazyop as lo
 
@@ -28,6 +30,40 @@ def _pair(transform, function, shape, **arguments):
     )
 
 
+def _convolution(transform, function, shape, *kernel_shape, **arguments):
+    """A function of the dtype that returns a convolution with a kernel of that dtype."""
+
+    def make(dtype):
+        h = random(dtype, *kernel_shape)
+        D = matrix(lambda x: function(x.astype(h.dtype), h), shape, dtype)
+        return transform(shape, h, **arguments), D
+
+    return make
+
+
+def along_axis(function, axis):
+    """A function of arrays by a function of vectors along one axis."""
+    return lambda x, h: np.apply_along_axis(lambda v: function(v, h), axis, x)
+
+
+def circular(x, h):
+    """Circular convolution of arrays by definition."""
+    y = np.zeros(x.shape, np.result_type(x, h))
+    for place in np.ndindex(h.shape):
+        y += h[place] * np.roll(x, place, axis=tuple(range(x.ndim)))
+    return y
+
+
+def _with_data(make, dense, *shapes):
+    """A function of the dtype that returns an operator of arrays of that dtype."""
+
+    def both(dtype):
+        arrays = [random(dtype, *shape, seed=i) for i, shape in enumerate(shapes)]
+        return make(*arrays), dense(*arrays).astype(dtype)
+
+    return both
+
+
 T = lo.transforms
 
 #: From a name to a function of the dtype that returns an operator and its dense matrix; transforms
@@ -50,6 +86,67 @@ COMPLEX_MARKET = {
     "IrdftOnePoint": _pair(T.irdft, _analytic(scipy.fft.irfft), 3, n=1),
     "Irdftn": _pair(T.irdftn, _analytic(scipy.fft.irfftn), (3, 2, 4), norm="forward"),
     "Idftn": _pair(T.idftn, scipy.fft.ifftn, (2, 5), norm="forward"),
+}
+
+#: Those that take the dtype of their data, which may be of either kind.
+DATA_MARKET = {
+    **{
+        f"Convolve{mode.title()}{method.title()}": _convolution(
+            T.convolve,
+            lambda x, h, mode=mode: signal.convolve(x, h, mode),
+            9,
+            3,
+            mode=mode,
+            method=method,
+        )
+        for mode in ("full", "same", "valid")
+        for method in ("direct", "fft", "overlap-add")
+    },
+    "ConvolveLongKernel": _convolution(
+        T.convolve, lambda x, h: signal.convolve(x, h, "valid"), 3, 8, mode="valid", method="fft"
+    ),
+    "ConvolveBlocks": _convolution(T.convolve, signal.convolve, 50, 2, method="overlap-add"),
+    "ConvolveAxis": _convolution(
+        T.convolve,
+        along_axis(lambda x, h: signal.convolve(x, h, "same"), 1),
+        (2, 5, 3),
+        *(4,),
+        mode="same",
+        axes=1,
+        method="direct",
+    ),
+    "ConvolveTwoAxes": _convolution(
+        T.convolve, lambda x, h: signal.convolve(x, h, "same"), (4, 5), 2, 3, mode="same"
+    ),
+    "ConvolveTurnedAxes": _convolution(
+        T.convolve,
+        lambda x, h: signal.convolve(x, h[:, None, :].T),
+        (4, 2, 5),
+        *(3, 2),
+        axes=(-1, 0),
+        method="fft",
+    ),
+    "ConvolveCircular": _convolution(T.convolve, circular, 5, 7, mode="circular"),
+    "ConvolveCircularTwoAxes": _convolution(T.convolve, circular, (3, 4), 2, 2, mode="circular"),
+    "CorrelateFull": _convolution(T.correlate, signal.correlate, 6, 3),
+    "CorrelateSame": _convolution(
+        T.correlate, lambda x, h: signal.correlate(x, h, "same"), (4, 5), 2, 2, mode="same"
+    ),
+    "CorrelateCircular": _convolution(
+        T.correlate, lambda x, h: circular(x, np.roll(h.conj()[::-1], 1)), 5, 5, mode="circular"
+    ),
+    "ToeplitzAxis": _with_data(
+        lambda c, r: T.toeplitz(c, r, shape=(2, 3, 2), axis=1),
+        lambda c, r: np.kron(np.eye(2), np.kron(linalg.toeplitz(c, r), np.eye(2))),
+        *((4,), (3,)),
+    ),
+    "CirculantAxis": _with_data(
+        lambda c: T.circulant(c, shape=(3, 2), axis=0),
+        lambda c: np.kron(linalg.circulant(c), np.eye(2)),
+        (3,),
+    ),
+    "Hankel": _with_data(T.hankel, linalg.hankel, (4,), (3,)),
+    "HankelOfColumn": _with_data(T.hankel, linalg.hankel, (3,)),
 }
 
 #: Those with real matrices.

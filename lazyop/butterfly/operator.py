@@ -18,6 +18,7 @@ from lazyop.butterfly.groups import (
     transposed,
 )
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, apply_chain
+from lazyop.butterfly.norms import chain_norm
 from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
 from lazyop.operator import LazyOperator
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from scipy.sparse import csr_array
 
-    from lazyop.kernels.chain import OrientedChain
+    from lazyop.kernels.chain import WholeChain
     from lazyop.namespaces import Array
+    from lazyop.traits import Invert, Order
 
 
 class Butterfly(LazyOperator):
@@ -90,7 +92,7 @@ class Butterfly(LazyOperator):
         *,
         kernels: tuple[str, ...] | None = None,
         _unitary: bool = False,
-        _compiled: OrientedChain | None = None,
+        _compiled: WholeChain | None = None,
         _groups: Callable[[], Factors | None] | None = None,
     ) -> None:
         self.factors = tuple(
@@ -101,7 +103,9 @@ class Butterfly(LazyOperator):
         self._unitary = bool(_unitary)  # what a closed form knows, and no one can tell from factors
         self._compiled = _compiled or compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
-        self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
+        self._is_whole = self._compiled is not None and (
+            self._compiled.is_default if kernels is None else self._whole is not None
+        )
         self._groups = Groups(self.factors, _groups)
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
@@ -141,6 +145,19 @@ class Butterfly(LazyOperator):
     def _is_unitary(self) -> bool:
         return self._unitary
 
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if len(self.factors) == 1:
+            return norm_of(self.factors[0])
+        return chain_norm(self, order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert factor by factor, where all are square."""
+        if any(factor.shape[0] != factor.shape[1] for factor in self.factors):
+            return None
+        count = len(self.factors)
+        found = [invert(f, f"factor {l} of {count}") for l, f in enumerate(self.factors, start=1)]
+        return Butterfly(found[::-1])
+
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.
 
@@ -176,8 +193,8 @@ class Butterfly(LazyOperator):
             As `plan` returns, kernels replaced at will: one step for the whole chain, or one for
             each factor, or for each of the groups of neighbours, multiplied out, that array kernels
             apply by default; these become the factors of the result. The kernels of a factor are
-            "elementwise" and "matmul"; those of a whole chain, on NumPy and with Numba installed,
-            "compiled" and "dense".
+            "elementwise" and "matmul"; those of a whole chain, "compiled" and "dense" on NumPy with
+            Numba installed, and "cuda" on CuPy.
 
         Returns
         -------
@@ -205,7 +222,7 @@ class Butterfly(LazyOperator):
             raise ValueError(
                 f"the plan has {len(plan.steps)} steps, the butterfly {len(self.factors)} factors"
             )
-        known = (*WHOLE_CHAIN, *KERNELS) if self._compiled else tuple(KERNELS)
+        known = (*self._compiled.names, *KERNELS) if self._compiled else tuple(KERNELS)
         for kernel in kernels:
             if kernel not in known:
                 raise ValueError(f"no kernel {kernel!r} for this butterfly, only {known}")
@@ -224,7 +241,9 @@ class Butterfly(LazyOperator):
             kernel = self._whole or self._compiled.kernel.choice
             entries = self.shape[0] * self.shape[1] * self._flops_per_entry()
             flops = entries if kernel == "dense" else self._flops()
-            yield Step(repr(self), kernel, flops * columns)
+            passes = self._compiled.passes(columns)
+            passes_said = "" if passes is None else f" in {passes} pass{'es' * (passes > 1)}"
+            yield Step(repr(self) + passes_said, kernel, flops * columns)
             return
         factors = self._groups() if self.kernels is None else self.factors
         for i in reversed(range(len(factors))):

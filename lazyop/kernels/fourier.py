@@ -21,7 +21,14 @@ NORMS = {"backward": 0.0, "ortho": 0.5, "forward": 1.0}
 ADJOINT_NORM = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
-def dft(X: Array, axes: tuple[int, ...], norm: str, *, inverse: bool = False) -> Array:
+def dft(
+    X: Array,
+    axes: tuple[int, ...],
+    norm: str,
+    *,
+    inverse: bool = False,
+    lengths: tuple[int, ...] | None = None,
+) -> Array:
     """Return the discrete Fourier transform along some axes, or the inverse; a new array.
 
     Parameters
@@ -34,36 +41,49 @@ def dft(X: Array, axes: tuple[int, ...], norm: str, *, inverse: bool = False) ->
         "backward", "ortho" or "forward", as in `scipy.fft`.
     inverse : bool
         Whether to transform the other way.
+    lengths : tuple of int, optional
+        To which to crop the axes, or to append zeros.
     """
     library = signal_library(X)
     if library is None:
         X = _transformable(X, axes)
         library = namespace_of(X).fft
     if len(axes) == 1:
-        one = library.ifft if inverse else library.fft
-        return one(X, axis=axes[0], norm=norm)
-    several = library.ifftn if inverse else library.fftn
-    return several(X, axes=axes, norm=norm)
+        n = lengths and lengths[0]
+        return (library.ifft if inverse else library.fft)(X, n=n, axis=axes[0], norm=norm)
+    return (library.ifftn if inverse else library.fftn)(X, s=lengths, axes=axes, norm=norm)
 
 
-def real_dft(X: Array, axes: tuple[int, ...], norm: str) -> Array:
+def real_dft(
+    X: Array, axes: tuple[int, ...], norm: str, *, lengths: tuple[int, ...] | None = None
+) -> Array:
     """Return the first half, along the last of some axes, of the transform of a real array."""
     library = signal_library(X)
     if library is None:
         X = _in_one_chunk(X, axes)
         library = namespace_of(X).fft
     if len(axes) == 1:
-        return library.rfft(X, axis=axes[0], norm=norm)
-    return library.rfftn(X, axes=axes, norm=norm)
+        return library.rfft(X, n=lengths and lengths[0], axis=axes[0], norm=norm)
+    return library.rfftn(X, s=lengths, axes=axes, norm=norm)
 
 
-def inverse_real_dft(X: Array, n: int, axis: int, norm: str) -> Array:
-    """Return the real array of that length along an axis whose transform begins with ``X``."""
+def inverse_real_dft(
+    X: Array, axes: tuple[int, ...], norm: str, *, lengths: tuple[int, ...]
+) -> Array:
+    """Return the real array of those lengths of which the transform's first half is given."""
     library = signal_library(X)
     if library is None:
-        X = _transformable(X, (axis,))
+        X = _transformable(X, axes)
         library = namespace_of(X).fft
-    return library.irfft(X, n=n, axis=axis, norm=norm)
+    if len(axes) == 1:
+        return library.irfft(X, n=lengths[0], axis=axes[0], norm=norm)
+    return library.irfftn(X, s=lengths, axes=axes, norm=norm)
+
+
+def fast_length(n: int) -> int:
+    """Return the smallest length from n on that Fourier transforms are fast for."""
+    length: int = _module("scipy.fft").next_fast_len(n, real=True)
+    return length
 
 
 def signal_library(X: Array) -> Any:

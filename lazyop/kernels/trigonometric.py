@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from lazyop.kernels.fourier import NORMS, dft, inverse_real_dft, real_dft, signal_library
+from lazyop.kernels.real_parts import by_parts
 from lazyop.namespaces import Array, along, cast, dtype_of, is_complex, like, namespace_of, zeros
 
 #: The type of the inverse of a transform, up to a factor.
@@ -39,22 +40,19 @@ def trigonometric(
     orthogonalize : bool
         Whether to weight the ends so that the matrix is a multiple of an orthogonal one.
     """
+    if is_complex(X):  # SciPy would forget orthogonalize
+
+        def of_real(x: Array) -> Array:
+            return trigonometric(x, kind, type, axes, norm, orthogonalize)
+
+        return by_parts(of_real, X)
     if isinstance(X, np.ndarray):
-        if is_complex(X):  # as pairs of real numbers: SciPy forgets orthogonalize for complex ones
-            pairs = np.ascontiguousarray(X)[..., None].view(X.real.dtype)
-            Y = trigonometric(pairs, kind, type, axes, norm, orthogonalize)
-            return Y.view(X.dtype)[..., 0]
         library = signal_library(X)
         if len(axes) == 1:
             one = library.dct if kind == "cos" else library.dst
             return one(X, type, axis=axes[0], norm=norm, orthogonalize=orthogonalize)
         several = library.dctn if kind == "cos" else library.dstn
         return several(X, type, axes=axes, norm=norm, orthogonalize=orthogonalize)
-    if is_complex(X):
-        xp = namespace_of(X)
-        parts = (xp.real(X), xp.imag(X))
-        real, imag = (trigonometric(x, kind, type, axes, norm, orthogonalize) for x in parts)
-        return cast(real, dtype_of(X)) + 1j * cast(imag, dtype_of(X))
     for axis in axes:
         X = _along(X, kind, type, axis, norm, orthogonalize)
     return X
@@ -138,7 +136,7 @@ def _dct3(X: Array, axis: int) -> Array:
     V = cast(X, np.result_type(dtype_of(X), np.complex64))
     V = V - 1j * cast(xp.concat([zero, turned], axis=axis), dtype_of(V))
     V = V * _phases(-np.arange(n) / (4 * n), V, axis)
-    v = inverse_real_dft(V[along(axis, slice(n // 2 + 1))], n, axis, "forward")
+    v = inverse_real_dft(V[along(axis, slice(n // 2 + 1))], (axis,), "forward", lengths=(n,))
     half = (n + 1) // 2
     odd = xp.flip(v[along(axis, slice(half, n))], axis=axis)
     if n % 2:

@@ -158,7 +158,10 @@ class _Walk:
                 f"the entries of {op!r} are not known, only its products; pass the matrix, for "
                 "example as toarray() makes it"
             )
-        fields = {name: self._value(x) for name, x in op._field_values().items()}
+        held = op._field_values()
+        fields = {name: self._value(x) for name, x in held.items()}
+        if isinstance(op, Butterfly) and fields["factors"] != held["factors"]:
+            fields["_unitary"] = False  # known of the factors before
         if isinstance(op, Scaled):
             fields["coefficient"] = self._coefficient(op.coefficient)
         if "dtype" in fields:

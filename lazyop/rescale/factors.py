@@ -59,7 +59,9 @@ def taken_apart(op: LazyOperator) -> tuple[list[LazyOperator], Rebuild]:
             *(rebuild(made[span]) for (_, rebuild), span in zip(inner, spans, strict=True))
         )
     if isinstance(op, Butterfly):
-        return list(op.factors), lambda made: Butterfly(made, kernels=op.kernels)
+        return list(op.factors), lambda made: Butterfly(
+            made, kernels=op.kernels, _unitary=op._unitary
+        )
     if isinstance(op, LowRank):
         pair: list[LazyOperator] = [Dense(op.U), Dense(adjoint(op.V))]
         return pair, lambda made: LowRank(*_outer_factors(made))

@@ -5,14 +5,22 @@ row-major order. Names and arguments are those of `scipy.fft` and `scipy.signal`
 the transform.
 """
 
+from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
-from lazyop.transforms.dwt import dwt, idwt
-from lazyop.transforms.dwtn import dwtn, idwtn
+from lazyop.transforms.discrete_wavelet import dwt, idwt
+from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.lapped import imdct, mdct
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
+from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
 __all__ = [
+    "ScipyFFTBackend",
+    "circulant",
+    "convolve",
+    "correlate",
     "dct",
     "dctn",
     "dft",
@@ -21,6 +29,7 @@ __all__ = [
     "dstn",
     "dwt",
     "dwtn",
+    "hankel",
     "idct",
     "idctn",
     "idft",
@@ -29,8 +38,14 @@ __all__ = [
     "idstn",
     "idwt",
     "idwtn",
+    "imdct",
     "irdft",
     "irdftn",
+    "istft",
+    "mdct",
     "rdft",
     "rdftn",
+    "scipy_fft_backend",
+    "stft",
+    "toeplitz",
 ]

@@ -1,0 +1,198 @@
+"""Alternating least squares over two factors with given supports, from several starts.
+
+For supports whose problem does not fall apart. Nothing is proved of what is found, but that no
+step makes it worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_solve
+from scipy.sparse import csr_array
+
+from lazyop.factorization.progress import tracked
+from lazyop.fixed_support.blockwise import fitted_pieces
+from lazyop.fixed_support.pieces import Piece
+from lazyop.fixed_support.supports import Classes, Index
+from lazyop.fixed_support.target import Matrix, Target
+
+__all__ = ["Found", "alternated"]
+
+#: A sweep that lowers the objective by a smaller part than this is the last one.
+_LEAST_GAIN = 1e-9
+#: Entries that are held dense: of a factor, or of all blocks of the matrix.
+_HELD = 1 << 23
+
+
+class Found(NamedTuple):
+    """Two factors, and the objective that they reach, less what no factors reach."""
+
+    X: csr_array
+    Y: csr_array
+    objective: float
+
+
+def alternated(
+    target: Target,
+    I: csr_array,
+    J: csr_array,
+    classes: Classes,
+    ridge: float,
+    starts: int,
+    sweeps: int,
+    progress: bool = False,
+) -> Found:
+    """The best pair of factors that alternating least squares find from all starts."""
+    target = target.densified()
+    sides = _Side(target, I, J), _Side(target.adjoint(), csr_array(J.T), csr_array(I.T))
+    best = Found(csr_array(I.shape), csr_array(J.shape), np.inf)
+    for start in range(starts):
+        rounds = tracked(range(sweeps), progress, f"start {start + 1} of {starts}")
+        X = _first(target, I, classes) if start == 0 else _drawn(target, I, start)
+        found = _from(X, sides, ridge, rounds)
+        if found.objective < best.objective:
+            best = found
+    return best
+
+
+def _first(target: Target, I: csr_array, classes: Classes) -> csr_array:
+    """Left factors of all rectangles' best approximations, of entries in equal shares."""
+    pieces = [
+        Piece(classes.rows_of(k), classes.columns_of(k), classes.latents[k])
+        for k in range(len(classes))
+    ]
+    shares = target.with_entries(_shared(target, classes))
+    return fitted_pieces(shares, pieces, I.shape[1], 0.0).factors()[0]
+
+
+def _shared(target: Target, classes: Classes) -> Any:
+    """Entries divided by the number of rectangles that they are on."""
+    shares = csr_array(classes.rows.T @ classes.columns, dtype=target.entries.real.dtype)
+    shares.data = 1 / shares.data
+    if not target.is_sparse:
+        return target.entries * shares.toarray()
+    inside = csr_array(target.entries.multiply(shares))
+    inside.sort_indices()
+    return inside
+
+
+def _drawn(target: Target, I: csr_array, seed: int) -> csr_array:
+    """Normal numbers on a support."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(I.nnz)
+    if target.dtype.kind == "c":
+        values = values + 1j * rng.standard_normal(I.nnz)
+    X = csr_array((values.astype(target.dtype), I.indices, I.indptr), shape=I.shape)
+    size = np.sqrt(target.norm / max(I.nnz, 1))
+    return csr_array(X * X.dtype.type(size or 1))
+
+
+def _from(X: csr_array, sides: tuple[_Side, _Side], ridge: float, rounds: Iterable[int]) -> Found:
+    """Sweeps from one start until they gain next to nothing."""
+    Y, left = sides[0].solved(X, ridge)
+    objective = left + ridge * (_energy(X) + _energy(Y))
+    for _ in rounds:
+        XH, _ = sides[1].solved(_adjoint(Y), ridge)
+        X = _adjoint(XH)
+        Y, left = sides[0].solved(X, ridge)
+        before, objective = objective, left + ridge * (_energy(X) + _energy(Y))
+        if before - objective <= _LEAST_GAIN * before:
+            break
+    return Found(X, Y, objective)
+
+
+class _Group(NamedTuple):
+    """Columns of the right factor with one support, and the rows that they can reach."""
+
+    latents: Index
+    rows: Index
+    columns: Index
+
+
+class _Side:
+    """The least-squares problems for the right factor, one for each support of a column."""
+
+    def __init__(self, target: Target, I: csr_array, J: csr_array) -> None:
+        self.target, self.shape = target, J.shape
+        self.groups = list(_groups(I, J))
+        self._places = self._order()
+        reached = sum(len(group.rows) * len(group.columns) for group in self.groups)
+        self._blocks = [self._block(g) for g in self.groups] if reached <= _HELD else None
+
+    def _order(self) -> tuple[Index, csr_array]:
+        """Where the entries of all groups go in the rows of a factor, and one that has them."""
+        i = np.concatenate([np.repeat(g.latents, len(g.columns)) for g in self.groups])
+        j = np.concatenate([np.tile(g.columns, len(g.latents)) for g in self.groups])
+        order = np.lexsort((j, i))
+        return order, csr_array((np.ones(len(i)), (i, j)), shape=self.shape)
+
+    def _block(self, group: _Group) -> Matrix:
+        block: Matrix = self.target.gather(group.rows[None], group.columns[None])[0]
+        return block
+
+    def solved(self, X: csr_array, ridge: float) -> tuple[csr_array, float]:
+        """The best right factor, and the energy that it leaves in the rows that it can reach."""
+        held: Any = X.toarray() if X.shape[0] * X.shape[1] <= _HELD else X
+        values, left = [], 0.0
+        for k, group in enumerate(self.groups):
+            M = held[group.rows][:, group.latents]
+            M = M if isinstance(M, np.ndarray) else M.toarray()
+            B = self._block(group) if self._blocks is None else self._blocks[k]
+            part = _least_squares(M, B, ridge)
+            left += _energy(B - M @ part)
+            values.append(part.ravel())
+        order, whole = self._places
+        data = np.concatenate(values)[order]
+        return csr_array((data, whole.indices, whole.indptr), shape=self.shape), left
+
+
+def _groups(I: csr_array, J: csr_array) -> Iterator[_Group]:
+    columns, reach = csr_array(J.T), csr_array(I.T)
+    columns.sort_indices()
+    groups: dict[bytes, list[int]] = {}
+    for j in range(columns.shape[0]):
+        latents = columns.indices[columns.indptr[j] : columns.indptr[j + 1]]
+        if latents.size:
+            groups.setdefault(latents.astype(np.int64).tobytes(), []).append(j)
+    for key, members in groups.items():
+        latents = np.frombuffer(key, np.int64)
+        rows = np.unique(reach[latents].indices).astype(np.int64)
+        if rows.size:
+            yield _Group(latents, rows, np.array(members, dtype=np.int64))
+
+
+def _least_squares(M: Matrix, B: Matrix, ridge: float) -> Matrix:
+    """The solution with a ridge, or one of least norm where there is none and it matters."""
+    gram = M.conj().T @ M
+    gram.flat[:: len(gram) + 1] += gram.dtype.type(ridge)
+    try:
+        L = np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        return _least_norm(M, B, ridge)
+    pivots = np.abs(np.diagonal(L))
+    # Normal equations lose all digits of directions that are smaller by the root of rounding.
+    if pivots.min() < 64 * np.finfo(pivots.dtype).eps ** 0.5 * pivots.max():
+        return _least_norm(M, B, ridge)
+    found: Matrix = cho_solve((L, True), M.conj().T @ B, check_finite=False)
+    return found
+
+
+def _least_norm(M: Matrix, B: Matrix, ridge: float) -> Matrix:
+    """The same by singular values."""
+    U, s, Vh = np.linalg.svd(M, full_matrices=False)
+    small = s <= max(M.shape) * np.finfo(s.dtype).eps * s[:1]
+    inverse = np.where(small, 0, s / np.where(small, 1, s * s + np.asarray(ridge, s.dtype)))
+    found: Matrix = Vh.conj().T @ (inverse[:, None] * (U.conj().T @ B))
+    return found
+
+
+def _energy(x: Any) -> float:
+    data = x.data if isinstance(x, csr_array) else x.ravel()
+    return float(np.vdot(data, data).real)
+
+
+def _adjoint(X: csr_array) -> csr_array:
+    return csr_array(X.conj().T)
