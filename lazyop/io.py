@@ -40,8 +40,11 @@ from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthe
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
 from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
+from lazyop.transforms.nonuniform import FastNonuniform
 from lazyop.transforms.real_fourier import RealFourier
+from lazyop.transforms.reordered import Noiselet
 from lazyop.transforms.resize import Resize
+from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
 from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -56,6 +59,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     for cls in (
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
         *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
+        *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),

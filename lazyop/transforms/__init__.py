@@ -10,7 +10,9 @@ from lazyop.transforms.discrete_wavelet import dwt, idwt
 from lazyop.transforms.discrete_wavelet_n import dwtn, idwtn
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
 from lazyop.transforms.lapped import imdct, mdct
+from lazyop.transforms.nonuniform import nudft
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.reordered import noiselet, zak
 from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 
@@ -36,7 +38,10 @@ __all__ = [
     "irdftn",
     "istft",
     "mdct",
+    "noiselet",
+    "nudft",
     "rdft",
     "rdftn",
     "stft",
+    "zak",
 ]
