@@ -7,22 +7,31 @@ the transform.
 
 from lazyop.transforms.convolve import circulant, convolve, correlate, hankel, toeplitz
 from lazyop.transforms.cosine import dct, dctn, idct, idctn
+from lazyop.transforms.difference import difference
 from lazyop.transforms.fourier import dft, dftn, idft, idftn
+from lazyop.transforms.hadamard import hadamard
+from lazyop.transforms.padding import pad
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
+from lazyop.transforms.resample import decimate, resample, resample_poly
 from lazyop.transforms.sine import dst, dstn, idst, idstn
+from lazyop.transforms.subsample import downsample
+from lazyop.transforms.window import window
 
 __all__ = [
     "circulant",
     "convolve",
     "correlate",
-    "hankel",
-    "toeplitz",
     "dct",
     "dctn",
+    "decimate",
     "dft",
     "dftn",
+    "difference",
+    "downsample",
     "dst",
     "dstn",
+    "hadamard",
+    "hankel",
     "idct",
     "idctn",
     "idft",
@@ -31,6 +40,11 @@ __all__ = [
     "idstn",
     "irdft",
     "irdftn",
+    "pad",
     "rdft",
     "rdftn",
+    "resample",
+    "resample_poly",
+    "toeplitz",
+    "window",
 ]
