@@ -161,6 +161,11 @@ def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     return xp.astype(x, native_dtype(xp, dtype))
 
 
+def floating(x: Array) -> Array:
+    """Return numbers as floating-point ones that Fourier transforms take: integers in double."""
+    return cast(x, np.result_type(dtype_of(x), np.float32))
+
+
 def unify_kinds(x: Array, y: Array) -> tuple[Array, Array]:
     """Bring integers to floats where the two are mixed, which the standard leaves undefined."""
     if isinstance(x, np.ndarray) or (dtype_of(x).kind in "iu") == (dtype_of(y).kind in "iu"):

@@ -18,6 +18,7 @@ from lazyop.namespaces import (
     copied,
     describe,
     dtype_of,
+    floating,
     like,
     namespace_of,
     real_counterpart,
@@ -138,8 +139,8 @@ class Toeplitz(_ConstantDiagonals):
     _fields = ("c", "r")
 
     def __init__(self, c: Any, r: Any = None) -> None:
-        column = _floating(as_data(c, "the first column", ndim=1))
-        row = conj(column) if r is None else _floating(as_data(r, "the first row", ndim=1))
+        column = floating(as_data(c, "the first column", ndim=1))
+        row = conj(column) if r is None else floating(as_data(r, "the first row", ndim=1))
         if not share_home(column, row):
             raise TypeError(
                 f"the first column is in {describe(column)}, the first row in {describe(row)}; "
@@ -208,7 +209,7 @@ class Circulant(_ConstantDiagonals):
 
     def __init__(self, c: Any) -> None:
         column = as_data(c, "the first column", ndim=1)
-        self.c = as_data(_floating(column), "the first column", ndim=1)
+        self.c = as_data(floating(column), "the first column", ndim=1)
         super().__init__(self.c, (self.c.shape[0],) * 2)
 
     def _cycle(self) -> Array:
@@ -250,8 +251,3 @@ def _gathered(cycle: Array, shape: tuple[int, int]) -> Array:
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
     index = like((rows - columns).ravel() % max(cycle.shape[0], 1), cycle)
     return namespace_of(cycle).reshape(take_rows(cycle, index), shape)
-
-
-def _floating(x: Array) -> Array:
-    """Return numbers as floating-point ones that Fourier transforms take: integers in double."""
-    return cast(x, np.result_type(dtype_of(x), np.float32))

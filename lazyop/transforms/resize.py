@@ -68,6 +68,20 @@ def resized(X: Array, n: int, axis: int) -> Array:
     return namespace_of(X).concat([X, zeros(tuple(shape), dtype_of(X), X)], axis=axis)
 
 
+def shifted(X: Array, shift: int, n: int, axis: int) -> Array:
+    """Return an array moved forward along an axis by leading zeros, cropped or padded to n."""
+    zero_shape = (*X.shape[:axis], shift, *X.shape[axis + 1 :])
+    if not shift:
+        return resized(X, n, axis)
+    if not isinstance(X, np.ndarray):
+        moved = namespace_of(X).concat([zeros(zero_shape, dtype_of(X), X), X], axis=axis)
+        return resized(moved, n, axis)
+    Y = np.zeros((*X.shape[:axis], n, *X.shape[axis + 1 :]), X.dtype)
+    kept = min(X.shape[axis], n - shift)
+    Y[along(axis, slice(shift, shift + kept))] = X[along(axis, slice(kept))]
+    return Y
+
+
 def resize(dims: tuple[int, ...], new_dims: tuple[int, ...], dtype: Any) -> LazyOperator:
     """Return the operator that brings arrays to another shape, the identity where there is none."""
     if dims == new_dims:

@@ -2,22 +2,22 @@
 
 import numpy as np
 import pytest
-from transform_market import COMPLEX_MARKET, REAL_MARKET
+from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
 from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
 import lazyop as lo
 
 COMPLEX_MARKET = {**COMPLEX_MARKET, **SHORT_TIME_MARKET}
 REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
-MARKET = {**COMPLEX_MARKET, **REAL_MARKET}
+MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET}
 
 
 def _contract(name):
     class Contract(lo.testing.OperatorContract):
         namespaces = ("numpy", "array_api_strict")
         # Arguments are of both kinds; the precisions have a test of their own.
-        dtypes = ("complex128",) if name in COMPLEX_MARKET else ("float64",)
-        views = lo.testing.OperatorContract.views[: 4 if name in COMPLEX_MARKET else 2]
+        dtypes = ("float64",) if name in REAL_MARKET else ("complex128",)
+        views = lo.testing.OperatorContract.views[: 2 if name in REAL_MARKET else 4]
 
         def make(self, dtype):
             return MARKET[name](dtype)[0]
@@ -47,7 +47,7 @@ def test_files(name, tmp_path):
 @pytest.mark.parametrize("name", MARKET)
 def test_precisions(name):
     """Single precision stays so, and complex operators with real matrices are such."""
-    for dtype in ("complex64", "complex128", *(("float32",) if name in REAL_MARKET else ())):
+    for dtype in ("complex64", "complex128", *(() if name in COMPLEX_MARKET else ("float32",))):
         A, D = MARKET[name](dtype)
         coarsest = 1e-5 if dtype in ("float32", "complex64") else 1e-13
         for view, expected in ((A, D), (A.T, D.T), (A.conj(), D.conj()), (A.H, D.conj().T)):
