@@ -2,9 +2,9 @@
 A photograph out of focus, taken with a shaking hand
 ====================================================
 
-A lens out of focus blurs the lines of a picture, a hand that moves while the shutter is open smears
-them sideways. Either blur is a Toeplitz matrix: it does to every pixel the same. The two together are
-a Kronecker product, and SciPy's damped least squares take them out again.
+A lens out of focus blurs the lines of a picture, a hand that moves while the shutter is open
+smears them sideways. Either blur is a Toeplitz matrix: it does to every pixel the same. The two
+together are a Kronecker product, and SciPy's damped least squares take them out again.
 """
 
 import matplotlib.pyplot as plt
@@ -19,9 +19,9 @@ rng = np.random.default_rng(0)
 # %%
 # The camera
 # ----------
-# What a pixel records is a weighted mean of the scene around it. The scene goes on where the picture
-# ends, so that there are fewer pixels than unknowns, and a blur is a matrix with more columns than
-# rows. PyWavelets ships the photograph.
+# What a pixel records is a weighted mean of the scene around it. The scene goes on where the
+# picture ends, so that there are fewer pixels than unknowns, and a blur is a matrix with more
+# columns than rows. PyWavelets ships the photograph.
 
 scene = pywt.data.camera()[40:360, 120:440].astype(float)
 n = len(scene)
@@ -51,9 +51,9 @@ noise = np.sqrt(picture.size * (1 + 1 / 12))
 # %%
 # Take the blur out
 # -----------------
-# Without damping, least squares would fit the noise, through the details that a blur all but removes.
-# Of a few dampings we take the first, that is the largest, whose residual is no larger than the noise.
-# We look for the deviation from the mean: it is what damping draws to zero.
+# Without damping, least squares would fit the noise, through the details that a blur all but
+# removes. Of a few dampings we take the first, that is the largest, whose residual is no larger
+# than the noise. We look for the deviation from the mean: it is what damping draws to zero.
 
 mean = picture.mean()
 for damp in (0.25, 0.1, 0.04, 0.016):
