@@ -174,11 +174,9 @@ def difference(
     check_points(dims, (place,), least=len(weights) if edge in ("valid", "zero") else 1)
     if edge in ("valid", "zero"):
         stencil = Stencil(weights, scale, dims, place, real)
-        return (
-            stencil
-            if edge == "valid"
-            else multiply(pad(stencil._dims_out, widths, dtype=real), stencil)
-        )
+        if edge == "valid":
+            return stencil
+        return multiply(pad(stencil._dims_out, widths, dtype=real), stencil)
     if edge == "one-sided":
         check_points(dims, (place,), least=2)
         continuation = pad(dims, widths, "reflect", reflect_type="odd", dtype=real)
