@@ -106,9 +106,23 @@ def _short_time(transform, shape, **arguments):
     return make
 
 
+def _nudft(dtype):
+    frequencies = np.array([[0.1, -0.3], [0.7, 1.2], [0.25, 0.5]])
+    grid = np.stack(np.meshgrid(range(2), range(3), indexing="ij"), axis=-1).reshape(-1, 2)
+    waves = np.exp(-2j * np.pi * frequencies @ grid.T)
+    return T.nudft((2, 3), frequencies, dtype=dtype), waves.astype(dtype)
+
+
+def _noiselet(dtype):
+    two = np.array([[1 - 1j, 1 + 1j], [1 + 1j, 1 - 1j]]) / 2
+    return T.noiselet(4, dtype=dtype), np.kron(two, two)[[0, 2, 1, 3]].astype(dtype)
+
+
 #: Those with complex matrices.
 SHORT_TIME_MARKET = {
     "Stft": _short_time(T.stft, 9, fft_mode="onesided"),
     "StftAxis": _short_time(T.stft, (7, 2), fft_mode="centered", axis=0),
+    "Nudft": _nudft,
+    "Noiselet": _noiselet,
     "Istft": _short_time(T.istft, 8, fft_mode="twosided"),
 }

@@ -105,11 +105,13 @@ def factorize(
     those are filled last. Butterfly factors have such supports at every split, and so have
     low-rank, block-diagonal and Monarch matrices.
 
-    For all other supports alternating least squares run from several starts: from the singular
-    vectors of every rectangle, and from random ones that are the same in every call. The result is
-    the best they find, and its `optimal` is None. Without regularisation there may be no best
-    factors at all, but factors that grow without bound; see `diagnose`. With it, some exist for
-    every matrix and all supports.
+    For all other supports alternating least squares run from several starts: from an elimination of
+    one rectangle after the other, which finds an LU factorization that needs no pivots; from the
+    singular vectors of every rectangle; and from random factors that are the same in every call.
+    The result is the best they find, and its `optimal` is None. Without regularisation there may be
+    no best factors at all, but factors that grow without bound; see `diagnose`. (The sweeps then
+    have a ridge that falls to nothing, which keeps them from growing early.) With regularisation,
+    best factors exist for every matrix and all supports.
 
     Parameters
     ----------

@@ -86,13 +86,15 @@ class Weights:
     @property
     def packs(self) -> int:
         """Which weights of a block several at a time can be read: none, of a row, of a column."""
-        c = self.shape[2]
-        outer, row, column, inner = self.strides
         count = _PACKED[self.itemsize]
+        # How far a step takes is no matter on an axis that has none.
+        outer, row, column, inner = (
+            step if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)
+        )
         aligned = self.address % (count * self.itemsize) == 0
         if count == 1 or not aligned or outer % count or inner % count:
             return APART
-        if column == 1 and row % count == c % count == 0:
+        if column == 1 and row % count == self.shape[2] % count == 0:
             return ALONG_ROWS
         return ALONG_COLUMNS if row == 1 and column % count == 0 else APART
 
