@@ -1,6 +1,6 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
-from lazyop import butterfly, rescale, testing, transforms
+from lazyop import butterfly, fixed_support, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
@@ -66,6 +66,7 @@ __all__ = [
     "block_diag",
     "butterfly",
     "factorize",
+    "fixed_support",
     "hstack",
     "inverse",
     "kron",

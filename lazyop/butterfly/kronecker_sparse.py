@@ -16,7 +16,7 @@ from lazyop.algebra.array_norm import (
 )
 from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.pattern import Pattern
-from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.kernels.plan import KERNELS, Step, choose_kernel
 from lazyop.namespaces import Array, as_data, conj, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
@@ -70,7 +70,7 @@ class KroneckerSparse(LazyOperator):
     _makes_new = True
 
     def __init__(
-        self, values: Any, *, _conjugated: bool = False, _compiled: OrientedChain | None = None
+        self, values: Any, *, _conjugated: bool = False, _compiled: WholeChain | None = None
     ) -> None:
         self._held = as_data(values, "the values of a Kronecker-sparse factor", ndim=4)
         self._conjugated = bool(_conjugated)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from scipy.sparse import csr_array
 
-    from lazyop.kernels.chain import OrientedChain
+    from lazyop.kernels.chain import WholeChain
     from lazyop.namespaces import Array
     from lazyop.traits import Invert, Order
 
@@ -92,7 +92,7 @@ class Butterfly(LazyOperator):
         *,
         kernels: tuple[str, ...] | None = None,
         _unitary: bool = False,
-        _compiled: OrientedChain | None = None,
+        _compiled: WholeChain | None = None,
         _groups: Callable[[], Factors | None] | None = None,
     ) -> None:
         self.factors = tuple(
@@ -103,7 +103,9 @@ class Butterfly(LazyOperator):
         self._unitary = bool(_unitary)  # what a closed form knows, and no one can tell from factors
         self._compiled = _compiled or compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
-        self._is_whole = self._compiled is not None and (kernels is None or self._whole is not None)
+        self._is_whole = self._compiled is not None and (
+            self._compiled.is_default if kernels is None else self._whole is not None
+        )
         self._groups = Groups(self.factors, _groups)
         dtype = np.result_type(*(f.dtype for f in self.factors))
         super().__init__(dtype, self.chain.shape)
@@ -191,8 +193,8 @@ class Butterfly(LazyOperator):
             As `plan` returns, kernels replaced at will: one step for the whole chain, or one for
             each factor, or for each of the groups of neighbours, multiplied out, that array kernels
             apply by default; these become the factors of the result. The kernels of a factor are
-            "elementwise" and "matmul"; those of a whole chain, on NumPy and with Numba installed,
-            "compiled" and "dense".
+            "elementwise" and "matmul"; those of a whole chain, "compiled" and "dense" on NumPy with
+            Numba installed, and "cuda" on CuPy.
 
         Returns
         -------
@@ -220,7 +222,7 @@ class Butterfly(LazyOperator):
             raise ValueError(
                 f"the plan has {len(plan.steps)} steps, the butterfly {len(self.factors)} factors"
             )
-        known = (*WHOLE_CHAIN, *KERNELS) if self._compiled else tuple(KERNELS)
+        known = (*self._compiled.names, *KERNELS) if self._compiled else tuple(KERNELS)
         for kernel in kernels:
             if kernel not in known:
                 raise ValueError(f"no kernel {kernel!r} for this butterfly, only {known}")
@@ -239,7 +241,9 @@ class Butterfly(LazyOperator):
             kernel = self._whole or self._compiled.kernel.choice
             entries = self.shape[0] * self.shape[1] * self._flops_per_entry()
             flops = entries if kernel == "dense" else self._flops()
-            yield Step(repr(self), kernel, flops * columns)
+            passes = self._compiled.passes(columns)
+            passes_said = "" if passes is None else f" in {passes} pass{'es' * (passes > 1)}"
+            yield Step(repr(self) + passes_said, kernel, flops * columns)
             return
         factors = self._groups() if self.kernels is None else self.factors
         for i in reversed(range(len(factors))):

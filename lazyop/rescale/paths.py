@@ -16,9 +16,17 @@ import numpy as np
 
 from lazyop.algebra.composite import Product, Scaled
 from lazyop.butterfly.operator import Butterfly
-from lazyop.namespaces import Array, like, namespace_of
+from lazyop.namespaces import Array, like, namespace_of, to_numpy
 from lazyop.operator import LazyOperator
-from lazyop.rescale.entries import entry_arrays, is_leaf, magnitude, magnitudes, mapped, scored_form
+from lazyop.rescale.entries import (
+    entry_arrays,
+    is_leaf,
+    largest,
+    magnitude,
+    magnitudes,
+    mapped,
+    scored_form,
+)
 from lazyop.rescale.layers import Layer, as_layers
 from lazyop.rescale.sensitivity import sensitivities
 
@@ -46,8 +54,7 @@ class _Ranged:
 
 def _exponent(x: Array) -> int:
     """Return the exponent of the largest of nonnegative numbers, 0 where there is none."""
-    largest = float(namespace_of(x).max(x)) if math.prod(x.shape) else 0.0
-    return min(max(math.frexp(largest)[1], -1000), 1000)
+    return min(max(math.frexp(largest(x))[1], -1000), 1000)
 
 
 def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
@@ -124,7 +131,7 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
 
 def _total(outputs: _Ranged) -> _Ranged:
     """Return the sum of all outputs."""
-    summed = float(namespace_of(outputs.mantissa).sum(outputs.mantissa))
+    summed = float(to_numpy(namespace_of(outputs.mantissa).sum(outputs.mantissa)))
     return _Ranged(summed, outputs.exponent)
 
 

@@ -13,7 +13,7 @@ from lazyop.algebra.array_norm import extreme, sum_axis
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiply
-from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, namespace_of, share_home, unify_kinds
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
@@ -160,7 +160,7 @@ def _stack_of(ops: tuple[LazyOperator, ...]) -> Array | None:
     return _common_stack(values) if isinstance(values[0], np.ndarray) else _new_stack(values)
 
 
-def _compiled_blocks(stack: Array) -> OrientedChain | None:
+def _compiled_blocks(stack: Array) -> WholeChain | None:
     """Return a stack of blocks for the compiled kernels, as it is or as its transpose lies."""
     if isinstance(stack, np.ndarray) and stack.strides[1] < stack.strides[2]:
         chain = compiled_chain([stack.transpose(0, 2, 1)[..., None]])

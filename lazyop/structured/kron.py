@@ -14,7 +14,7 @@ from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.normal_form import multiple, multiply, split
 from lazyop.kernels.array_api import regroup
-from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, is_dask, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
@@ -176,7 +176,7 @@ def _cheapest_order(ops: tuple[LazyOperator, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(ops)), key=lambda i: (-gain(i), -i)))
 
 
-def _compiled_factors(ops: tuple[LazyOperator, ...]) -> OrientedChain | None:
+def _compiled_factors(ops: tuple[LazyOperator, ...]) -> WholeChain | None:
     """Return a product of small dense matrices as a chain for the compiled kernels.
 
     Operand i between identities is a Kronecker-sparse factor, whose weights repeat.

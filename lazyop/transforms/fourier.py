@@ -97,7 +97,7 @@ class Fourier(AlongAxes):
 
     def _flops(self) -> int:
         points = self._points()
-        return math.ceil(5 * points * math.log2(points)) * (self.shape[0] // points or 1)
+        return math.ceil(5 * points * math.log2(points)) * (self.shape[0] // points)
 
     def _details(self) -> str:
         parts = ("inverse" * self.inverse, super()._details(), f"norm={self.norm!r}")

@@ -103,5 +103,14 @@ def test_packed_butterflies_are_unpacked():
     assert type(lo.rescale.balance(packed)) is lo.Butterfly
 
 
+def test_what_is_known_of_a_matrix_is_not_said_of_another():
+    F = lo.butterfly.dft(8, "ortho")
+    assert F.args[0]._is_unitary
+    assert lo.rescale.balance(F)._is_unitary
+    pruned, scores = lo.rescale.prune([F], 0.5)[0], lo.rescale.path_scores([F])[0]
+    assert not pruned._is_unitary
+    assert not scores._is_unitary
+
+
 def test_lists_of_numbers_are_matrices():
     assert lo.rescale.path_norm([[[1.0, -2.0]], ([[3.0]], [1.0])]) == 10.0

@@ -88,9 +88,9 @@ def substitute(
         double precision by default, and 1e-5 in single precision.
     chain : Chain or sequence of patterns, optional
         Patterns of the factors, instead of a search for the chain with the fewest numbers.
-        With a chain, no Kronecker product is looked for.
     permutation : "try", None, "bit-reversal", "search", Permutation or pair
-        As in `lazyop.factorize`; by default, several are tried.
+        As in `lazyop.factorize`; by default, several are tried. With a chain or a permutation, no
+        Kronecker product is looked for.
     dtype : dtype
         Of the function's argument: float64 by default, float32, complex128 or complex64.
     vectorized : bool

@@ -230,6 +230,14 @@ def test_the_record():
             found(wrong)
 
 
+def test_progress_is_shown_if_asked_for(capsys):
+    pytest.importorskip("tqdm")
+    lo.substitute(scipy.fft.fft, 8)
+    assert capsys.readouterr().err == ""
+    lo.substitute(scipy.fft.fft, 8, progress=True)
+    assert "orders" in capsys.readouterr().err
+
+
 def test_it_can_be_quantized():
     found = lo.substitute(lambda x: scipy.fft.dct(x, norm="ortho"), 16)
     short = lo.quantize(found.operator, lo.FloatFormat(significand_bits=8))

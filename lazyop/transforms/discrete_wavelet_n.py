@@ -12,7 +12,7 @@ from lazyop.algebra.neutral import Identity
 from lazyop.namespaces import Array, as_array, copied, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axes, as_dims, as_real_dtype, check_points
-from lazyop.transforms.dwt import level_banks, undoes
+from lazyop.transforms.discrete_wavelet import level_banks, undoes
 from lazyop.transforms.wavelet import Wavelet, as_levels, as_mode, as_wavelet, filters_of
 
 if TYPE_CHECKING:
