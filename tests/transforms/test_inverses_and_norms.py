@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
-from wavelet_market import WAVELET_MARKET
+from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
 import lazyop as lo
 
-MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET, **WAVELET_MARKET}
+MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET, **WAVELET_MARKET, **SHORT_TIME_MARKET}
 
 
 @pytest.mark.parametrize("name", MARKET)
@@ -37,6 +37,7 @@ def test_inverses(name):
 def test_inverses_are_transforms(norm):
     T = lo.transforms
     operators = [T.dft((3, 4), norm=norm), T.idft(5, norm=norm)]
+    operators += [T.hadamard((3, 24), norm=norm), T.hadamard(8, norm=norm, order="sequency")]
     operators += [T.dct(6, type=type, norm=norm) for type in (1, 2, 3, 4)]
     operators += [T.dst(6, type=type, norm=norm) for type in (1, 2, 3, 4)]
     for A in operators:
