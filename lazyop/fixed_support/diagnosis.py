@@ -7,6 +7,7 @@ from typing import Any
 
 from lazyop.fixed_support.certificates import certificate
 from lazyop.fixed_support.closed import all_in_two_lines
+from lazyop.fixed_support.generic import all_matrices
 from lazyop.fixed_support.pieces import Pieces, taken_apart
 from lazyop.fixed_support.supports import as_supports, rank_one_classes
 from lazyop.fixed_support.witness import Witness, witness_of
@@ -103,6 +104,8 @@ def diagnose(I: Any, J: Any) -> Diagnosis:
         return Diagnosis("closed", "where rank-one supports overlap, some can be any matrix")
     if all_in_two_lines(pieces, (left.shape[0], right.shape[1])):
         return Diagnosis("closed", "rank-one supports overlap within two rows or columns only")
+    if all_matrices(left, right):
+        return Diagnosis("closed", "the products are all matrices on their support")
     return Diagnosis("unknown", _why_unknown(pieces))
 
 
