@@ -50,9 +50,10 @@ def diagnose(I: Any, J: Any) -> Diagnosis:
 
     Deciding this in general takes quantifier elimination. Here two kinds of proof are looked for,
     which hold for real and for complex factors: that the products are a direct sum of matrices of
-    bounded rank on disjoint rectangles, as for all supports that `factorize` solves exactly; and
-    that some rows and columns are pinned to zeros by a few entries of a matrix which, in the limit,
-    has something else there. With two rows or two columns there is always one of the two.
+    bounded rank on disjoint rectangles, or all matrices on their support, as where `factorize`
+    finds the best; and that some rows and columns are pinned to zeros by a few entries of a matrix
+    which, in the limit, has something else there. With two rows or two columns there is always an
+    answer.
 
     Parameters
     ----------

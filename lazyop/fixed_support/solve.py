@@ -109,7 +109,8 @@ def factorize(
     For all other supports alternating least squares run from several starts: from an elimination of
     one rectangle after the other, which finds an LU factorization that needs no pivots; from the
     singular vectors of every rectangle; and from random factors that are the same in every call.
-    The result is the best they find, and its `optimal` is None. Without regularisation there may be
+    The result is the best they find, and its `optimal` is None, unless the products can be any
+    matrix on their support, and this one is equal to `A` there. Without regularisation there may be
     no best factors at all, but factors that grow without bound; see `diagnose`. (The sweeps then
     have a ridge that falls to nothing, which keeps them from growing early.) With regularisation,
     best factors exist for every matrix and all supports.
