@@ -34,6 +34,25 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
+from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.convolution import CircularConvolution, Convolution
+from lazyop.transforms.difference import Stencil
+from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
+from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
+from lazyop.transforms.end_weights import EndWeights
+from lazyop.transforms.fourier import Fourier
+from lazyop.transforms.hadamard import Hadamard
+from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
+from lazyop.transforms.nonuniform import FastNonuniform
+from lazyop.transforms.padding import Pad
+from lazyop.transforms.real_fourier import RealFourier
+from lazyop.transforms.reordered import Noiselet
+from lazyop.transforms.resample import FourierResample, Polyphase
+from lazyop.transforms.resize import Resize
+from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
+from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
+from lazyop.transforms.subsample import Subsample
+from lazyop.transforms.trigonometric import Trigonometric
 
 #: Raised by one when a file of the new kind can't be read by older code.
 FORMAT_VERSION = 1
@@ -44,9 +63,15 @@ _HEADER = "lazyop"
 _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
+        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
+        *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
+        *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
+        *(CircularConvolution, Convolution, FourierResample, Hadamard, Pad, Polyphase),
+        *(Stencil, Subsample),
+        *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }
 

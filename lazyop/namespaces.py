@@ -161,6 +161,11 @@ def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     return xp.astype(x, native_dtype(xp, dtype))
 
 
+def floating(x: Array) -> Array:
+    """Return numbers as floating-point ones that Fourier transforms take: integers in double."""
+    return cast(x, np.result_type(dtype_of(x), np.float32))
+
+
 def unify_kinds(x: Array, y: Array) -> tuple[Array, Array]:
     """Bring integers to floats where the two are mixed, which the standard leaves undefined."""
     if isinstance(x, np.ndarray) or (dtype_of(x).kind in "iu") == (dtype_of(y).kind in "iu"):
@@ -396,6 +401,11 @@ def take_rows(x: Array, index: Array) -> Array:
     if is_dask(x):
         index = to_numpy(index)  # by indices that are not known, Dask makes one chunk of all
     return namespace_of(x).take(x, index, axis=0)
+
+
+def along(axis: int, index: slice | int) -> tuple[Any, ...]:
+    """Return what indexes one axis of an array, and takes all of the others."""
+    return (*(slice(None),) * axis, index, ...)
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, reference: Array) -> Array:

@@ -32,7 +32,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from lazyop.fixed_support.supports import Classes, Index
 
@@ -120,6 +119,8 @@ class _Cover:
 
     def _connect(self) -> None:
         """Connected components of the rows and columns of each class, by exclusive entries."""
+        from scipy.sparse.csgraph import connected_components
+
         at_row, row_node = np.unique(self.owners * self.m + self.rows, return_inverse=True)
         at_column, column_node = np.unique(self.owners * self.n + self.columns, return_inverse=True)
         size = len(at_row) + len(at_column)

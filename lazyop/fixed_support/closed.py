@@ -23,7 +23,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from lazyop.fixed_support.pieces import Piece, Pieces, incidence
 
@@ -49,6 +48,8 @@ def _narrow(cluster: Sequence[Piece]) -> bool:
 
 def _clusters(pieces: Sequence[Piece], shape: tuple[int, int]) -> list[list[Piece]]:
     """Pieces that overlap, directly or through others, together."""
+    from scipy.sparse.csgraph import connected_components
+
     rows = incidence([piece.rows for piece in pieces], shape[0])
     columns = incidence([piece.columns for piece in pieces], shape[1])
     overlap = (rows @ rows.T).multiply(columns @ columns.T)

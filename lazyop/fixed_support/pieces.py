@@ -26,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from lazyop.fixed_support.supports import Classes, Index
 
@@ -135,6 +134,8 @@ class _Outside:
 
 
 def _connected(piece: Piece, left: Mask) -> Iterable[Piece]:
+    from scipy.sparse.csgraph import connected_components
+
     p, q = left.shape
     i, j = np.nonzero(left)
     if not i.size:
