@@ -20,6 +20,7 @@ from lazyop.transforms.reordered import noiselet, zak
 from lazyop.transforms.resample import decimate, resample, resample_poly
 from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
+from lazyop.transforms.stationary_wavelet import iswt, swt
 from lazyop.transforms.subsample import downsample
 from lazyop.transforms.window import window
 
@@ -52,6 +53,7 @@ __all__ = [
     "irdft",
     "irdftn",
     "istft",
+    "iswt",
     "mdct",
     "noiselet",
     "nudft",
@@ -61,6 +63,7 @@ __all__ = [
     "resample",
     "resample_poly",
     "stft",
+    "swt",
     "toeplitz",
     "window",
     "zak",
