@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.kernels.fourier import NORMS
-from lazyop.namespaces import Array, cast, namespace_of
+from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -65,11 +65,15 @@ class AlongAxes(LazyOperator):
         return xp.reshape(Y, (self.shape[0], columns))
 
     def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if not (self.shape[0] and self.shape[1]):
+        if not (self._makes_new and self.shape[0] and self.shape[1]):
             return super()._apply_vector(x)
-        y = self._transform(x if len(self._dims_in) == 1 else x.reshape(self._dims_in), self._axes)
-        product: npt.NDArray[Any] = cast(y.reshape(self.shape[0]), self._result_with(x.dtype))
-        return product
+        y: npt.NDArray[Any]
+        if len(self._dims_in) == 1:
+            y = self._transform(x, self._axes)
+        else:
+            y = self._transform(x.reshape(self._dims_in), self._axes).reshape(self.shape[0])
+        dtype = self._result_with(x.dtype)
+        return y if y.dtype == dtype else y.astype(dtype)
 
     def _apply_stack(self, S: Array) -> Array:
         xp, (depth, _, columns) = namespace_of(S), S.shape
