@@ -49,6 +49,8 @@ class AlongAxes(LazyOperator):
     ) -> None:
         self._dims_in, self._dims_out, self._axes = dims_in, dims_out, axes
         self._axes_in_stack = tuple(axis + 1 for axis in axes)
+        self._is_short = self._makes_new and 0 not in dims_in and 0 not in dims_out
+        self._is_flat = len(dims_in) == 1
         super().__init__(dtype, (math.prod(dims_out), math.prod(dims_in)))
 
     @abstractmethod
@@ -65,10 +67,10 @@ class AlongAxes(LazyOperator):
         return xp.reshape(Y, (self.shape[0], columns))
 
     def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if not (self._makes_new and self.shape[0] and self.shape[1]):
+        if not self._is_short:
             return super()._apply_vector(x)
         y: npt.NDArray[Any]
-        if len(self._dims_in) == 1:
+        if self._is_flat:
             y = self._transform(x, self._axes)
         else:
             y = self._transform(x.reshape(self._dims_in), self._axes).reshape(self.shape[0])
