@@ -37,13 +37,20 @@ from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.convolution import CircularConvolution, Convolution
 from lazyop.transforms.difference import Difference
+from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
+from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.fourier import Fourier
 from lazyop.transforms.hadamard import Hadamard
+from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
+from lazyop.transforms.nonuniform import FastNonuniform
 from lazyop.transforms.padding import Pad
 from lazyop.transforms.real_fourier import RealFourier
+from lazyop.transforms.reordered import Noiselet
 from lazyop.transforms.resample import FourierResample, Polyphase
 from lazyop.transforms.resize import Resize
+from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
+from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
 from lazyop.transforms.subsample import Subsample
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -56,6 +63,9 @@ _HEADER = "lazyop"
 _CLASSES: dict[str, type[LazyOperator]] = {
     cls.__name__: cls
     for cls in (
+        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
+        *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
+        *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 from market import random
 from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
+from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
 import lazyop as lo
+
+COMPLEX_MARKET = {**COMPLEX_MARKET, **SHORT_TIME_MARKET}
+REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
 
 #: One for each way in which products run: these pass the whole suite.
 SUITE = (
@@ -16,6 +20,7 @@ SUITE = (
     *("Dct1backward", "Dct2backward", "Dct3ortho", "Dst2ortho", "Dst4backward", "DctnAxes"),
     *("PadConstant", "PadEdge", "PadWrap", "PadOdd", "DifferenceOneSided", "Downsample"),
     *("HadamardAxis", "HadamardSequency", "ResampleFewer", "ResampleMore"),
+    *("Dwt", "DwtAxis", "Idwt", "DwtnAxes", "Mdct", "Imdct", "StftAxis", "Istft", "Nudft"),
 )
 MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET}
 
