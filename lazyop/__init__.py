@@ -1,9 +1,10 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
+from lazyop import butterfly, fixed_support, rescale, testing, transforms
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
-from lazyop import testing, transforms
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
+from lazyop.algebra.norm import norm
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
@@ -22,10 +23,14 @@ from lazyop.quantization.rank_one import quantize_rank_one
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
+from lazyop.structured.inverse import inverse
 from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
 from lazyop.structured.toeplitz import Circulant, Toeplitz
+from lazyop.transforms.substitution.linearity import NotLinearError
+from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
 __version__ = "0.1.0"
@@ -45,10 +50,13 @@ __all__ = [
     "KroneckerSparse",
     "LazyOperator",
     "LowRank",
+    "NotCompressibleError",
+    "NotLinearError",
     "Pattern",
     "Permutation",
     "Product",
     "Quantization",
+    "Substitution",
     "Sum",
     "Toeplitz",
     "Zero",
@@ -56,18 +64,24 @@ __all__ = [
     "bit_reversal",
     "block",
     "block_diag",
+    "butterfly",
     "factorize",
+    "fixed_support",
     "hstack",
+    "inverse",
     "kron",
     "kronsum",
     "load",
     "nearest_kron",
+    "norm",
     "perfect_shuffle",
     "quantize",
     "quantize_rank_one",
     "refine",
+    "rescale",
     "save",
     "show_versions",
+    "substitute",
     "testing",
     "transforms",
     "vstack",

@@ -36,7 +36,7 @@ from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.convolution import CircularConvolution, Convolution
-from lazyop.transforms.difference import Stencil
+from lazyop.transforms.difference import Difference
 from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
@@ -72,7 +72,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
         *(CircularConvolution, Convolution, FourierResample, Hadamard, Pad, Polyphase),
-        *(Stencil, Subsample),
+        *(Difference, Subsample),
         *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }

@@ -6,7 +6,7 @@ always a right answer, and the one that an operator gives that says nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 #: The norms by their order, as `scipy.sparse.linalg.norm` names them.
 Order = str | float
+
+
+class Invert(Protocol):
+    """What inverts an operator's parts for it, and says in errors which part it was."""
+
+    def __call__(self, op: LazyOperator, where: str = "") -> LazyOperator:
+        """Return the inverse of a square operator."""
 
 
 class Traits:
@@ -34,17 +41,18 @@ class Traits:
         """Whether a product with it, from either side, is known to keep that norm of a matrix."""
         return order in (2, "fro") and self._is_unitary
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         """Return the inverse from structure, operands' by ``invert``; None where there is no way.
 
-        Asked of a square operator that is neither known to be unitary nor to be diagonal.
+        Asked of a square operator, not empty, that is not known to be unitary. Where structure
+        shows that there is no inverse, it raises LinAlgError.
         """
         return None
 
     def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
         """Return a norm exactly, operands' by ``norm_of``; None where structure does not give it.
 
-        The orders are "fro", 2, 1, -1, inf and -inf. Asked of an operator that has rows and columns
-        and is not known to be diagonal.
+        The orders are "fro", 2, 1, -1, inf and -inf. Asked of an operator with rows and columns
+        that is not known to be diagonal, and does not keep that norm.
         """
         return None

@@ -12,9 +12,11 @@ from lazyop.namespaces import Array, device_of, dtype_of, namespace_of, native_d
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from lazyop.traits import Order
+    from lazyop.traits import Invert, Order
 
 
 class Identity(LazyOperator):
@@ -129,6 +131,12 @@ class Zero(LazyOperator):
 
     def _plus(self, other: LazyOperator) -> LazyOperator | None:
         return other if other.dtype == np.result_type(self.dtype, other.dtype) else None
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return 0.0
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        raise np.linalg.LinAlgError("a zero matrix is singular")
 
     def _diagonal(self, reference: Array) -> Array:
         return zeros((min(self.shape),), self.dtype, reference)

@@ -140,7 +140,9 @@ def power(op: LazyOperator, exponent: Any) -> LazyOperator:
     except TypeError:
         raise TypeError(f"an operator's power must be an integer, got {exponent!r}") from None
     if p < 0:
-        raise ValueError(f"an operator's power can't be negative, got {p}")
+        raise ValueError(
+            f"an operator's power can't be negative, got {p}; see lo.inverse, which may cost more"
+        )
     if op.shape[0] != op.shape[1]:
         raise ValueError(f"only a square operator has powers, this one is {op.shape}")
     if p == 0:

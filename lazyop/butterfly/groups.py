@@ -10,7 +10,7 @@ import numpy as np
 
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, product_of_two
 from lazyop.butterfly.pattern import Pattern
-from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.kernels.plan import joins, merges
 from lazyop.namespaces import Array, namespace_of
 from lazyop.tracing import lasting, lasts, value_of
@@ -67,7 +67,7 @@ def conjugated(factors: Factors) -> Factors:
     return tuple(factor._conj() for factor in factors)
 
 
-def compiled_factors(factors: Sequence[KroneckerSparse]) -> OrientedChain | None:
+def compiled_factors(factors: Sequence[KroneckerSparse]) -> WholeChain | None:
     """Return the factors for the compiled kernels, which take all or no values conjugated."""
     flags = {factor._conjugated for factor in factors if factor.dtype.kind == "c"} or {False}
     if len(flags) > 1:

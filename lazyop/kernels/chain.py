@@ -1,13 +1,18 @@
-"""A whole chain on NumPy: packed once, shared by an operator and its adjoint."""
+"""A whole chain in one call: on NumPy packed once, shared by an operator and its adjoint.
+
+What does the same on CuPy is in `lazyop.kernels.cuda_chain`; `compiled_chain` finds the right one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
+import array_api_compat
 import numpy as np
 
+from lazyop.kernels.cuda_chain import device_chain
 from lazyop.kernels.packing import Packed, pack
 from lazyop.kernels.plan import FEWEST_COLUMNS, choose_whole_chain, has_compiled
 from lazyop.kernels.products import Columns, Vector
@@ -18,6 +23,37 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Values = npt.NDArray[Any]
+
+
+class WholeChain(Protocol):
+    """A chain as kernels take it, and which way round it is used."""
+
+    @property
+    def kernel(self) -> Any:
+        """What holds the weights; its ``choice`` is the kernel that products take."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The kernels that there are."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether products take one of them unless others are asked for."""
+
+    def apply(self, X: Any, kernel: str | None = None) -> Any | None:
+        """Multiply a matrix of columns; None where the argument wants the array kernels."""
+
+    def vector(self, x: Values, kernel: str | None = None) -> Values | None:
+        """Multiply a vector of the weights' dtype; None where it wants another way."""
+
+    def transpose(self) -> Self:
+        """Return the transpose, over the same weights."""
+
+    def conj(self) -> Self:
+        """Return the conjugate, over the same weights."""
+
+    def passes(self, columns: int) -> int | None:
+        """Return how often the argument goes to memory and back; None where that is not counted."""
 
 
 #: For how many counts of columns an operator keeps what it decided.
@@ -124,6 +160,9 @@ class OrientedChain:
     transposed: bool = False
     conjugated: bool = False
 
+    names: ClassVar[tuple[str, ...]] = ("compiled", "dense")
+    is_default: ClassVar[bool] = True
+
     def apply(self, X: Any, kernel: str | None = None) -> Any | None:
         """Multiply a matrix of columns; None where the argument wants the array kernels."""
         if not isinstance(X, np.ndarray):
@@ -154,14 +193,31 @@ class OrientedChain:
         """Return the conjugate, over the same weights."""
         return replace(self, conjugated=not self.conjugated)
 
+    def passes(self, columns: int) -> None:
+        """Return None: what goes to memory and back depends on caches."""
+
 
 def compiled_chain(
     values: Sequence[Any],
     *,
     conjugated: bool = False,
     merged: Callable[[], Sequence[Any]] | None = None,
-) -> OrientedChain | None:
-    """Return a chain for the compiled kernels; None where they don't apply."""
+) -> WholeChain | None:
+    """Return a chain for the kernels that take a whole one; None where they don't apply.
+
+    Parameters
+    ----------
+    values : sequence of arrays (a, b, c, d)
+        Of the factors, leftmost first.
+    conjugated : bool
+        Whether the conjugates of the values are meant.
+    merged : callable, optional
+        As for `ChainKernel`; on a device the factors are taken as they are.
+    """
+    if all(array_api_compat.is_cupy_array(v) for v in values):
+        from lazyop.kernels.cuda import MACHINE
+
+        return device_chain(values, MACHINE, conjugated=conjugated)
     if not all(isinstance(v, np.ndarray) for v in values) or not has_compiled():
         return None
     dtype = values[0].dtype

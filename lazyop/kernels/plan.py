@@ -31,9 +31,10 @@ KERNELS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType(
     }
 )
 
-#: The kernels that apply all factors of a chain at once, where Numba is installed: over weights in
-#: reading order, or by the dense matrix, made once, where the chain is hardly smaller than that.
-WHOLE_CHAIN = ("compiled", "dense")
+#: The kernels that apply all factors of a chain at once. On NumPy, where Numba is installed: over
+#: weights in reading order, or by the dense matrix, made once, where the chain is hardly smaller
+#: than that. On CuPy: over tiles in shared memory.
+WHOLE_CHAIN = ("compiled", "dense", "cuda")
 
 #: How many times the entries of a chain the dense matrix may hold and be faster all the same. It is
 #: none to speak of: BLAS has the higher rate by a little, and threads that are slow to wake.

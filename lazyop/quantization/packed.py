@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from lazyop.quantization.factorwise import Factorwise, pack_factorwise
 if TYPE_CHECKING:
     from lazyop.butterfly.chain import Chain
     from lazyop.conversion import Conversion
+    from lazyop.traits import Invert, Order
 
 __all__ = ["PackedButterfly", "head", "pack_butterfly"]
 
@@ -111,6 +112,12 @@ class PackedButterfly(LazyOperator):
     def values(self) -> list[npt.NDArray[Any]]:
         """Return the entries that the bits stand for, of each factor, before any transposition."""
         return self._store.values()
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return norm_of(self.unpack())
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return invert(self.unpack())
 
     def unpack(self) -> Butterfly:
         """Return the butterfly with the same entries, as floats of this operator's dtype.

@@ -14,19 +14,19 @@ from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.normal_form import multiple, multiply, split
 from lazyop.kernels.array_api import regroup
-from lazyop.kernels.chain import OrientedChain, compiled_chain
+from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, is_dask, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
-    from lazyop.traits import Order
+    from lazyop.traits import Invert, Order
 
 
 #: The largest operand that the compiled kernels take: a matrix product is faster beyond.
@@ -96,6 +96,18 @@ class Kron(Composite):
     def _keeps_norm(self, order: Order) -> bool:
         return all(op._keeps_norm(order) for op in self.operands)
 
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return math.prod(map(norm_of, self.operands))
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        shapes = [op.shape for op in self.operands]
+        if any(m != n for m, n in shapes):
+            raise np.linalg.LinAlgError(
+                f"a Kronecker product of operators that are not all square has no inverse: {shapes}"
+            )
+        names = (f"operand {i} of a Kronecker product" for i in range(len(self.operands)))
+        return kron(*map(invert, self.operands, names))
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         """Use ``(A (x) B)(C (x) D) = AC (x) BD`` where sizes match and it is not dearer."""
         if not isinstance(other, Kron) or [op.shape[1] for op in self.operands] != [
@@ -164,7 +176,7 @@ def _cheapest_order(ops: tuple[LazyOperator, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(ops)), key=lambda i: (-gain(i), -i)))
 
 
-def _compiled_factors(ops: tuple[LazyOperator, ...]) -> OrientedChain | None:
+def _compiled_factors(ops: tuple[LazyOperator, ...]) -> WholeChain | None:
     """Return a product of small dense matrices as a chain for the compiled kernels.
 
     Operand i between identities is a Kronecker-sparse factor, whose weights repeat.

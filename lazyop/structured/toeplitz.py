@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazyop.algebra.array_norm import array_norm, entries_norm, extreme, sum_axis
 from lazyop.kernels.circular import convolved, spectrum
 from lazyop.kernels.fourier import dft, fast_length
 from lazyop.kernels.plan import Step
@@ -24,14 +25,18 @@ from lazyop.namespaces import (
     real_counterpart,
     share_home,
     take_rows,
+    to_numpy,
     zeros,
 )
 from lazyop.operator import LazyOperator
+from lazyop.tracing import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 #: Up to so many entries a product with the dense matrix takes less time than Fourier transforms.
 _DIRECT_ENTRIES = 2**15
@@ -171,6 +176,18 @@ class Toeplitz(_ConstantDiagonals):
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == 2:
+            return None
+        m, n = self.shape
+        left, up = (abs(to_numpy(x)) for x in (self.c, self.r[1:]))
+        if order == "fro":
+            counts = np.concatenate([np.minimum(np.arange(m, 0, -1), n), _counts_above(m, n)])
+            return entries_norm(np.sqrt(counts) * np.concatenate([left, up]))
+        if sum_axis(order) == 1:
+            return _sums_of_columns(np.append(left[0], up), left[1:], order)
+        return _sums_of_columns(left, up, order)
+
     def _plus(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Toeplitz) or not share_home(self.c, other.c):
             return None
@@ -229,6 +246,25 @@ class Circulant(_ConstantDiagonals):
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == "fro":
+            return math.sqrt(self.shape[0]) * entries_norm(self.c)
+        if order == 2:
+            return array_norm(self._eigenvalues()[None, :], 1)  # the largest magnitude
+        return array_norm(self.c[:, None], 1)  # what all rows and columns sum up to
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        xp, values = namespace_of(self.c), self._eigenvalues()
+        sizes = xp.abs(values)
+        rcond = value_of(xp.min(sizes) / xp.max(sizes)) if value_of(xp.max(sizes)) != 0 else 0.0
+        if rcond is not None and not rcond >= np.finfo(real_counterpart(self.dtype)).eps:
+            raise np.linalg.LinAlgError(
+                "a circulant matrix is singular to working precision: of its eigenvalues, the "
+                f"smallest is {rcond:.2g} times the largest"
+            )
+        column = dft(1 / values, (0,), "backward", inverse=True)
+        return Circulant(column if self.dtype.kind == "c" else xp.real(column))
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Circulant) or not share_home(self.c, other.c):
             return None
@@ -251,3 +287,18 @@ def _gathered(cycle: Array, shape: tuple[int, int]) -> Array:
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
     index = like((rows - columns).ravel() % max(cycle.shape[0], 1), cycle)
     return namespace_of(cycle).reshape(take_rows(cycle, index), shape)
+
+
+def _counts_above(m: int, n: int) -> npt.NDArray[np.int64]:
+    """Count the entries of each diagonal above the main one."""
+    return np.minimum(np.arange(n - 1, 0, -1), m)
+
+
+def _sums_of_columns(column: npt.NDArray[Any], row: npt.NDArray[Any], order: Order) -> float:
+    """Return the extreme sum of the columns of a Toeplitz matrix; the row is without its first."""
+    m, n = column.size, row.size + 1
+    below, above = (np.append(0, np.cumsum(x, dtype=np.float64)) for x in (column, row))
+    j = np.arange(n)
+    # Of column j, the entries down to the main diagonal and those above it that are in range.
+    sums = below[np.maximum(m - j, 0)] + above[j] - above[np.maximum(j - m, 0)]
+    return extreme(sums, order)

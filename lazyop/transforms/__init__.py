@@ -18,6 +18,7 @@ from lazyop.transforms.padding import pad
 from lazyop.transforms.real_fourier import irdft, irdftn, rdft, rdftn
 from lazyop.transforms.reordered import noiselet, zak
 from lazyop.transforms.resample import decimate, resample, resample_poly
+from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
 from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 from lazyop.transforms.stationary_wavelet import iswt, swt
@@ -25,6 +26,7 @@ from lazyop.transforms.subsample import downsample
 from lazyop.transforms.window import window
 
 __all__ = [
+    "ScipyFFTBackend",
     "circulant",
     "convolve",
     "correlate",
@@ -62,6 +64,7 @@ __all__ = [
     "rdftn",
     "resample",
     "resample_poly",
+    "scipy_fft_backend",
     "stft",
     "swt",
     "toeplitz",

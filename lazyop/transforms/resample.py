@@ -269,6 +269,9 @@ def resample_poly(
     check_points(dims, (place,))
     common = math.gcd(up, down)
     up, down = up // common, down // common
+    if up == down:
+        kind = np.float64 if dtype is None else as_real_dtype(dtype)
+        return Identity(math.prod(dims), kind)
     if isinstance(window, str | tuple):
         most = max(up, down)
         signal = importlib.import_module("scipy.signal")
@@ -277,8 +280,6 @@ def resample_poly(
         taps = floating(as_data(as_array(window, "a window"), "a window", ndim=1))
     if dtype is not None:
         taps = taps.astype(as_real_dtype(dtype))
-    if up == down:
-        return Identity(math.prod(dims), dtype_of(taps))
     half = (taps.shape[0] - 1) // 2
     # A delay by zeros makes the middle of the filter meet one of the entries that are kept.
     delay = down - half % down

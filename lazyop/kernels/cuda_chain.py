@@ -1,0 +1,258 @@
+"""A whole chain on a GPU: the weights as they are, shared by an operator and its adjoint.
+
+Nothing here calls CUDA: a `Machine` does, which on a GPU is that of `lazyop.kernels.cuda`. The
+tests have one that runs the same source on a CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from lazyop.kernels.cuda_launch import (
+    NUMBERS,
+    Matrix,
+    Weights,
+    entries_of,
+    filled,
+    instance,
+    record_of,
+)
+from lazyop.kernels.cuda_plan import Layout, choose_passes, similar
+from lazyop.namespaces import cast, dtype_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazyop.kernels.cuda_launch import Record
+    from lazyop.kernels.cuda_plan import Limits, Pass, Shape
+    from lazyop.namespaces import Array
+
+#: Above this harmonic mean of a block's sides, halved, products with the blocks by the vendor's
+#: matrix product win, which for half precision has units of its own.
+_LARGEST_BLOCK = {2: 16.0, 4: 64.0, 8: 64.0, 16: 64.0}
+
+#: Shared memory that every device gives to a block of threads which asks for it.
+_SHARED_BYTES = 64 * 1024
+
+#: For how many kinds of argument a chain keeps what was decided.
+_WAYS_KEPT = 64
+
+
+class Machine(Protocol):
+    """What runs kernels, and has the memory that they work on."""
+
+    def holds(self, x: Any) -> bool:
+        """Whether an array is in that memory."""
+
+    def address(self, x: Array) -> int:
+        """Return the address of an array's first entry."""
+
+    def contiguous(self, x: Array) -> Array:
+        """Return a copy whose rows lie one after another."""
+
+    def empty(self, shape: tuple[int, int], like: Array, *, by_columns: bool) -> Array:
+        """Return a new matrix of the dtype and on the device of another."""
+
+    def limits(self, x: Array) -> Limits:
+        """Return what the device of an array offers."""
+
+    def launch(self, x: Array, work: Launch) -> None:
+        """Start a kernel on the device of an array, after what was started before it."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel by name, and how it is to run."""
+
+    weight: str
+    number: str
+    lanes: int
+    blocks: int
+    threads: int
+    shared_bytes: int
+    record: Record
+
+    @property
+    def kernel(self) -> str:
+        """The kernel's name in C++."""
+        return instance(self.weight, self.number, self.lanes)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The passes of products with one kind of argument, and what of their records is known."""
+
+    passes: tuple[Pass, ...]
+    records: tuple[Record, ...]
+
+
+class DeviceWeights:
+    """The values of a chain's factors, leftmost first, where a machine can read them.
+
+    Parameters
+    ----------
+    values : sequence of arrays (a, b, c, d)
+        Of one dtype, of any strides.
+    machine : Machine
+    """
+
+    def __init__(self, values: Sequence[Array], machine: Machine) -> None:
+        self.values, self.machine = tuple(values), machine
+        self.dtype = dtype_of(self.values[0])
+        self._ways: dict[Any, _Way] = {}
+
+    @cached_property
+    def choice(self) -> str | None:
+        """The kernel that products take; None where the array kernels are to be preferred."""
+        limit = _LARGEST_BLOCK[self.dtype.itemsize]
+        return "cuda" if all(b * c <= limit * (b + c) for _, b, c, _ in self._shapes) else None
+
+    @property
+    def _shapes(self) -> list[Shape]:
+        return [tuple(v.shape) for v in self.values]
+
+    @cached_property
+    def weights(self) -> tuple[Weights, ...]:
+        """Where the values are, in the order in which the chain applies its factors."""
+        size = self.dtype.itemsize
+        return tuple(
+            Weights(
+                self.machine.address(v),
+                tuple(v.shape),
+                tuple(step // size for step in v.strides),
+                size,
+            )
+            for v in reversed(self.values)
+        )
+
+    def oriented(self, transposed: bool) -> tuple[Weights, ...]:
+        """Return the same in the order of the chain, or of its transpose."""
+        if transposed:
+            return tuple(weights.transposed() for weights in reversed(self.weights))
+        return self.weights
+
+    def way(
+        self, columns: int, number: str, layout: Layout, *, transposed: bool, conjugated: bool
+    ) -> _Way:
+        """Return the passes of products with so many columns of a dtype."""
+        columns = similar(columns)
+        limits = self.machine.limits(self.values[0])
+        key = columns, number, layout, transposed, conjugated
+        way = self._ways.get(key)
+        if way is None:
+            weights = self.oriented(transposed)
+            shapes = [held.shape for held in weights]
+            entries = entries_of(self.dtype.name, number)
+            passes = choose_passes(shapes, columns, entries, layout, limits)
+            records = [record_of(each, weights, conjugated=conjugated) for each in passes]
+            if len(self._ways) >= _WAYS_KEPT:
+                self._ways.clear()
+            way = self._ways[key] = _Way(passes, tuple(records))
+        return way
+
+
+@dataclass(frozen=True)
+class DeviceChain:
+    """The weights of a chain, and which way round they are used: the four share them."""
+
+    kernel: DeviceWeights
+    transposed: bool = False
+    conjugated: bool = False
+
+    #: The kernels that apply the whole chain.
+    names: ClassVar[tuple[str, ...]] = ("cuda",)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether products take such a kernel unless another is asked for."""
+        return self.kernel.choice is not None
+
+    def apply(self, X: Array, kernel: str | None = None) -> Array | None:
+        """Multiply a matrix of columns; None where the argument wants the array kernels."""
+        held, machine = self.kernel, self.kernel.machine
+        if (kernel or held.choice) is None or not machine.holds(X):
+            return None
+        dtype = np.result_type(held.dtype, dtype_of(X))
+        if dtype.name not in NUMBERS:
+            return None
+        return self._run(_addressable(cast(X, dtype), machine), dtype)
+
+    def _run(self, X: Array, dtype: np.dtype[Any]) -> Array:
+        held, machine, columns = self.kernel, self.kernel.machine, X.shape[1]
+        by_columns = columns > 1 and abs(X.strides[0]) < abs(X.strides[1])
+        layout = Layout(by_columns, by_columns)
+        way = self._way(columns, dtype.name, layout)
+        last = way.passes[-1]
+        for found, record in zip(way.passes, way.records, strict=True):
+            shape = (found.a * found.d * found.rows_out, columns)
+            Y = machine.empty(shape, X, by_columns=by_columns and found is last)
+            full = filled(record, found, columns, _matrix(X, machine), _matrix(Y, machine))
+            machine.launch(X, _launch(held.dtype.name, dtype, found, columns, full))
+            X = Y
+        return X
+
+    def passes(self, columns: int) -> int:
+        """Return how often an argument whose rows are contiguous goes to memory and back."""
+        return len(self._way(columns, self.kernel.dtype.name, Layout()).passes)
+
+    def _way(self, columns: int, number: str, layout: Layout) -> _Way:
+        return self.kernel.way(
+            columns, number, layout, transposed=self.transposed, conjugated=self.conjugated
+        )
+
+    def vector(self, x: Any, kernel: str | None = None) -> None:
+        """Return None: a vector on a device comes as a matrix of one column."""
+
+    def transpose(self) -> DeviceChain:
+        """Return the transpose, over the same weights."""
+        return replace(self, transposed=not self.transposed)
+
+    def conj(self) -> DeviceChain:
+        """Return the conjugate, over the same weights."""
+        return replace(self, conjugated=not self.conjugated)
+
+
+def device_chain(
+    values: Sequence[Array], machine: Machine, *, conjugated: bool = False
+) -> DeviceChain | None:
+    """Return a chain of the values on a machine; None where its kernels don't take them."""
+    dtype = dtype_of(values[0])
+    if dtype.name not in NUMBERS or any(dtype_of(v) != dtype for v in values):
+        return None
+    if not all(machine.holds(v) for v in values):
+        return None
+    if any(step % dtype.itemsize for v in values for step in v.strides):
+        return None
+    held = DeviceWeights(values, machine)
+    longest = _SHARED_BYTES // (2 * max(4, 2 * dtype.itemsize))
+    for weights in held.weights:
+        _, b, c, _ = weights.shape
+        if not weights.is_addressable or max(b, c) > longest:
+            return None
+    return DeviceChain(held, False, conjugated)
+
+
+def _addressable(X: Array, machine: Machine) -> Array:
+    """Return a matrix whose strides are whole numbers of entries."""
+    size = dtype_of(X).itemsize
+    return machine.contiguous(X) if any(step % size for step in X.strides) else X
+
+
+def _matrix(X: Array, machine: Machine) -> Matrix:
+    size = dtype_of(X).itemsize
+    row, column = (step // size for step in X.strides)
+    return Matrix(machine.address(X), row, 1 if X.shape[1] == 1 else column, size)
+
+
+def _launch(
+    weight: str, dtype: np.dtype[Any], found: Pass, columns: int, record: Record
+) -> Launch:  # fmt: skip
+    a, j, c = found.tiles(columns)
+    size = found.buffers * found.buffer * max(4, dtype.itemsize)
+    return Launch(
+        weight, dtype.name, found.tile.lanes, a * j * c, found.threads, size, record
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""The arguments of a launch of `cuda.cu`: one record a pass, made of integers alone.
+
+Addresses are integers here, so that the same record serves a GPU and tests that run without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lazyop.kernels.cuda_plan import MOST_FACTORS, Entries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazyop.kernels.cuda_plan import Pass, Shape
+
+#: What weights and entries are called in cuda.cu.
+NUMBERS = {
+    "float16": "half_number",
+    "bfloat16": "bfloat_number",
+    "float32": "float",
+    "float64": "double",
+    "complex64": "complex_number<float>",
+    "complex128": "complex_number<double>",
+}
+
+#: As in cuda.cu.
+APART, ALONG_ROWS, ALONG_COLUMNS = range(3)
+STAGE_IN, STAGE_OUT, ROWS_FIRST_IN, ROWS_FIRST_OUT, PACKS_IN, PACKS_OUT = (1 << k for k in range(6))
+
+_FACTOR = np.dtype(
+    [
+        ("weights", "u8"),
+        *((name, "i4") for name in ("outer", "inner", "row", "column")),
+        *((name, "i4") for name in ("a", "b", "c", "d", "conjugated", "packs")),
+    ]
+)
+_STAGE = np.dtype([(name, "i4") for name in ("kind", "first", "count", "rows")])
+
+#: `Pass` in cuda.cu. No member needs padding.
+RECORD = np.dtype(
+    [
+        *((name, "u8") for name in ("x", "y")),
+        *((name, "i8") for name in ("x_row", "x_column", "y_row", "y_column")),
+        *((name, "i4") for name in ("a", "d", "rows_in", "rows_out", "columns")),
+        *((name, "i4") for name in ("tile_j", "tile_c", "tiles_j", "tiles_c")),
+        *((name, "i4") for name in ("pitch", "skew", "buffer", "stages", "flags")),
+        ("stage", _STAGE, MOST_FACTORS),
+        ("factor", _FACTOR, MOST_FACTORS),
+    ]
+)
+
+#: How many weights of so many bytes are read at a time, as in cuda.cu: more would spill registers.
+_PACKED = {2: 4, 4: 2, 8: 2, 16: 1}
+
+Record = npt.NDArray[np.void]
+
+_INT32 = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the values (a, b, c, d) of a factor are, their strides in entries, and bytes of one."""
+
+    address: int
+    shape: Shape
+    strides: tuple[int, int, int, int]
+    itemsize: int
+
+    def transposed(self) -> Weights:
+        """Return the same values as those of the transpose."""
+        (a, b, c, d), (i, k, l, j) = self.shape, self.strides
+        return Weights(self.address, (a, c, b, d), (i, l, k, j), self.itemsize)
+
+    @property
+    def is_addressable(self) -> bool:
+        """Whether 32 bits suffice for where they are, and for the rows that there are."""
+        a, b, c, d = self.shape
+        extent = sum(n * abs(step) for n, step in zip(self.shape, self.strides, strict=True))
+        return max(a * b * d, a * c * d, extent) <= _INT32
+
+    @property
+    def packs(self) -> int:
+        """Which weights of a block several at a time can be read: none, of a row, of a column."""
+        count = _PACKED[self.itemsize]
+        # How far a step takes is no matter on an axis that has none.
+        outer, row, column, inner = (
+            step if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)
+        )
+        aligned = self.address % (count * self.itemsize) == 0
+        if count == 1 or not aligned or outer % count or inner % count:
+            return APART
+        if column == 1 and row % count == self.shape[2] % count == 0:
+            return ALONG_ROWS
+        return ALONG_COLUMNS if row == 1 and column % count == 0 else APART
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Where the entries of a matrix are: address, strides in entries, and bytes of an entry."""
+
+    address: int
+    row: int
+    column: int
+    itemsize: int
+
+    def packs(self, lanes: int) -> bool:
+        """Whether so many neighbouring columns, from one that they divide on, can move at once."""
+        aligned = self.address % (lanes * self.itemsize) == 0
+        return aligned and self.column == 1 and self.row % lanes == 0
+
+
+def entries_of(weight: str, number: str) -> Entries:
+    """Return the bytes of weights and of entries with these names of dtypes."""
+    sizes = {"bfloat16": 2} | {name: np.dtype(name).itemsize for name in NUMBERS if name[0] != "b"}
+    return Entries(sizes[weight], sizes[number], max(4, sizes[number]))
+
+
+def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> Record:
+    """Return the record of a pass but for argument and result.
+
+    Parameters
+    ----------
+    found : Pass
+    weights : sequence of Weights
+        Of all factors of the chain, in the order of application.
+    conjugated : bool
+        Whether the conjugates of the weights are meant.
+    """
+    record: Record = np.zeros(1, RECORD)
+    tile = found.tile
+    values = {
+        "a": found.a,
+        "d": found.d,
+        "rows_in": found.rows_in,
+        "rows_out": found.rows_out,
+        "tile_j": tile.j,
+        "tile_c": tile.columns,
+        "tiles_j": -(-found.d // tile.j),
+        "pitch": found.pitch,
+        "skew": found.skew,
+        "buffer": found.buffer,
+        "stages": len(found.stages),
+        "flags": STAGE_IN * found.stages_in | STAGE_OUT * found.stages_out,
+    }
+    for name, value in values.items():
+        record[name] = value
+    at = 0
+    for number, stage in enumerate(found.stages):
+        record["stage"][0, number] = (stage.kind, at, len(stage.factors), stage.rows)
+        for place in stage.factors:
+            held = weights[found.first + place]
+            i, k, l, j = held.strides
+            shape = found.shapes[place]
+            record["factor"][0, at] = (held.address, i, j, k, l, *shape, conjugated, held.packs)
+            at += 1
+    return record
+
+
+def filled(record: Record, found: Pass, columns: int, x: Matrix, y: Matrix) -> Record:
+    """Return a copy of a record with argument and result."""
+    full = record.copy()
+    full["x"], full["x_row"], full["x_column"] = x.address, x.row, x.column
+    full["y"], full["y_row"], full["y_column"] = y.address, y.row, y.column
+    full["columns"] = columns
+    full["tiles_c"] = found.tiles(columns)[2]
+    lanes = found.tile.lanes
+    flags = PACKS_IN * x.packs(lanes) | PACKS_OUT * y.packs(lanes)
+    flags |= ROWS_FIRST_IN * (found.stages_in and abs(x.row) < abs(x.column))
+    flags |= ROWS_FIRST_OUT * (found.stages_out and abs(y.row) < abs(y.column))
+    full["flags"] |= flags
+    return full
+
+
+def instance(weight: str, number: str, lanes: int) -> str:
+    """Return the name of the kernel for these dtypes, and columns of a thread."""
+    return f"chain_pass<{NUMBERS[weight]}, {NUMBERS[number]}, {lanes}>"
