@@ -36,7 +36,7 @@ from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
 from lazyop.transforms.convolution import CircularConvolution, Convolution
-from lazyop.transforms.difference import Stencil
+from lazyop.transforms.difference import Difference
 from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
 from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
 from lazyop.transforms.end_weights import EndWeights
@@ -51,6 +51,7 @@ from lazyop.transforms.resample import FourierResample, Polyphase
 from lazyop.transforms.resize import Resize
 from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
 from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
+from lazyop.transforms.stationary_wavelet import StationaryAnalysis, StationarySynthesis
 from lazyop.transforms.subsample import Subsample
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -65,12 +66,13 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     for cls in (
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
         *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
+        *(StationaryAnalysis, StationarySynthesis),
         *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
         *(Restriction, Scaled, Sparse, Sum, Zero),
         *(CircularConvolution, Convolution, FourierResample, Hadamard, Pad, Polyphase),
-        *(Stencil, Subsample),
+        *(Difference, Subsample),
         *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
     )
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import operator as operators
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.algebra.normal_form import multiply
-from lazyop.namespaces import Array, along
+from lazyop.namespaces import Array, along, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import (
     AlongAxes,
@@ -17,7 +18,7 @@ from lazyop.transforms.along_axes import (
     as_real_dtype,
     check_points,
 )
-from lazyop.transforms.padding import Pad, pad
+from lazyop.transforms.resize import shifted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,56 +32,92 @@ _STENCILS: dict[tuple[str, int], tuple[tuple[float, ...], float, tuple[int, int]
 }
 _EDGES = ("valid", "zero", "one-sided", "constant", "edge", "reflect", "symmetric", "wrap")
 
+#: A row of a matrix: places and their weights.
+Row = tuple[tuple[int, float], ...]
 
-class Stencil(AlongAxes):
-    """Weighted sums of neighbours along an axis, ``y[i] = scale sum_j weights[j] x[i + j]``."""
 
-    _fields = ("weights", "scale", "dims", "axis", "dtype")
+class Difference(AlongAxes):
+    """Weighted sums of neighbours along an axis, with rows of their own at its ends.
+
+    ``y[b + i] = scale sum_j weights[j] x[i + j]`` after the b rows of the beginning, and then those
+    of the end; or the transpose.
+    """
+
+    _fields = ("dims", "axis", "weights", "scale", "beginning", "end", "transposed", "dtype")
 
     def __init__(
         self,
-        weights: tuple[float, ...],
-        scale: float,
         dims: tuple[int, ...],
         axis: int,
+        weights: tuple[float, ...],
+        scale: float,
+        beginning: tuple[Row, ...],
+        end: tuple[Row, ...],
+        transposed: bool,
         dtype: npt.DTypeLike,
     ) -> None:
-        self.weights, self.scale, self.dims, self.axis = weights, scale, dims, axis
-        self._size = max(dims[axis] - len(weights) + 1, 0)
-        dims_out = (*dims[:axis], self._size, *dims[axis + 1 :])
-        super().__init__(dtype, dims, dims_out, (axis,))
+        self.dims, self.axis, self.weights, self.scale = dims, axis, weights, scale
+        self.beginning, self.end, self.transposed = beginning, end, transposed
+        self._inner = max(dims[axis] - len(weights) + 1, 0)
+        self._first, self._last = len(beginning), len(beginning) + self._inner
+        self._rows = (*enumerate(beginning), *enumerate(end, self._last))
+        others = (*dims[:axis], self._last + len(end), *dims[axis + 1 :])
+        super().__init__(dtype, *((others, dims) if transposed else (dims, others)), (axis,))
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         (axis,) = axes
-
-        def part(j: int) -> Array:
-            return X[along(axis, slice(j, j + self._size))]
-
-        rest = {j: weight for j, weight in enumerate(self.weights) if weight}
-        plus = next((j for j, weight in rest.items() if weight == 1), None)
-        minus = next((j for j, weight in rest.items() if weight == -1), None)
-        if plus is not None and minus is not None:
-            Y = part(plus) - part(minus)
-            del rest[plus], rest[minus]
+        if not isinstance(X, np.ndarray):
+            Y = self._transposed_of(X, axis) if self.transposed else self._of(X, axis)
+            return Y if self.scale == 1 else self.scale * Y
+        shape = (*X.shape[:axis], self._dims_out[self.axis], *X.shape[axis + 1 :])
+        if self.transposed:
+            Y = np.zeros(shape, X.dtype)
+            inner = X[along(axis, slice(self._first, self._last))]
+            for j, weight in enumerate(self.weights):
+                _add_to(Y[along(axis, slice(j, j + self._inner))], weight, inner)
         else:
-            j, weight = rest.popitem()
-            Y = weight * part(j)
-        in_place = isinstance(Y, np.ndarray)
-        for j, weight in rest.items():
-            term = part(j) if weight == 1 else weight * part(j)
-            Y = np.add(Y, term, out=Y) if in_place else Y + term
-        if self.scale == 1:
-            return Y
-        return np.multiply(Y, Y.dtype.type(self.scale), out=Y) if in_place else self.scale * Y
+            Y = np.empty(shape, X.dtype)
+            _combine(self._neighbours(X, axis), Y[along(axis, slice(self._first, self._last))])
+        for i, row in self._rows:
+            if not self.transposed:
+                Y[along(axis, i)] = 0
+            for j, weight in row:
+                to, of = (j, i) if self.transposed else (i, j)
+                Y[along(axis, slice(to, to + 1))] += weight * X[along(axis, slice(of, of + 1))]
+        return Y if self.scale == 1 else np.multiply(Y, X.dtype.type(self.scale), out=Y)
+
+    def _neighbours(self, X: Array, axis: int) -> list[tuple[float, Array]]:
+        return [
+            (weight, X[along(axis, slice(j, j + self._inner))])
+            for j, weight in enumerate(self.weights)
+            if weight
+        ]
+
+    def _of(self, X: Array, axis: int) -> Array:
+        """Return the product without a scale, in any namespace."""
+        parts = [weight * part for weight, part in self._neighbours(X, axis)]
+        zero = 0 * X[along(axis, slice(1))]
+        ends = [
+            reduce(operators.add, [w * X[along(axis, slice(j, j + 1))] for j, w in row], zero)
+            for row in (*self.beginning, *self.end)
+        ]
+        pieces = [*ends[: self._first], reduce(operators.add, parts), *ends[self._first :]]
+        return namespace_of(X).concat(pieces, axis=axis)
+
+    def _transposed_of(self, X: Array, axis: int) -> Array:
+        """Return the product of the transpose without a scale, in any namespace."""
+        n, inner = self.dims[self.axis], X[along(axis, slice(self._first, self._last))]
+        terms = [
+            weight * shifted(inner, j, n, axis) for j, weight in enumerate(self.weights) if weight
+        ]
+        for i, row in self._rows:
+            entry = X[along(axis, slice(i, i + 1))]
+            terms += [weight * shifted(entry, j, n, axis) for j, weight in row]
+        return reduce(operators.add, terms)
 
     def _transpose(self) -> LazyOperator:
-        """Return the reversed stencil on zeros around the array."""
-        reach = len(self.weights) - 1
-        widths = tuple((reach, reach) if i == self.axis else (0, 0) for i in range(len(self.dims)))
-        zero_padding = Pad(self._dims_out, widths, "constant", False, False, self.dtype)
-        around = zero_padding._dims_out
-        back = Stencil(self.weights[::-1], self.scale, around, self.axis, self.dtype)
-        return multiply(back, zero_padding)
+        rest = self.beginning, self.end, not self.transposed, self.dtype
+        return Difference(self.dims, self.axis, self.weights, self.scale, *rest)
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose()
@@ -89,10 +126,26 @@ class Stencil(AlongAxes):
         return self
 
     def _flops(self) -> int:
-        return self.shape[0] * len(self.weights) * self._flops_per_entry()
+        return min(self.shape) * len(self.weights) * self._flops_per_entry()
 
     def _details(self) -> str:
-        return f"{super()._details()}, weights={self.weights}".removeprefix(", ")
+        text = f"{super()._details()}, weights={self.weights}{', transposed' * self.transposed}"
+        return text.removeprefix(", ")
+
+
+def _combine(parts: list[tuple[float, Array]], out: npt.NDArray[Any]) -> None:
+    """Write a weighted sum of two arrays or more, of which the outer ones have weights of 1."""
+    (before, low), (_, high) = parts[0], parts[-1]
+    (np.subtract if before == -1 else np.add)(high, low, out=out)
+    for weight, part in parts[1:-1]:
+        _add_to(out, weight, part)
+
+
+def _add_to(Y: npt.NDArray[Any], weight: float, X: npt.NDArray[Any]) -> None:
+    if weight in (1, -1):
+        (np.add if weight == 1 else np.subtract)(Y, X, out=Y)
+    elif weight:
+        Y += weight * X
 
 
 def difference(
@@ -169,18 +222,47 @@ def difference(
     if h == 0 or not math.isfinite(h):
         raise ValueError(f"the spacing must be finite and not zero, got {spacing!r}")
     weights, divisor, width = _STENCILS[kind, order]
-    scale = 1 / (divisor * h**order)
-    widths = [width if i == place else (0, 0) for i in range(len(dims))]
     check_points(dims, (place,), least=len(weights) if edge in ("valid", "zero") else 1)
-    if edge in ("valid", "zero"):
-        stencil = Stencil(weights, scale, dims, place, real)
-        if edge == "valid":
-            return stencil
-        return multiply(pad(stencil._dims_out, widths, dtype=real), stencil)
     if edge == "one-sided":
         check_points(dims, (place,), least=2)
-        continuation = pad(dims, widths, "reflect", reflect_type="odd", dtype=real)
-    else:
-        continuation = pad(dims, widths, edge, dtype=real)
-    longer = tuple(n + sum(w) for n, w in zip(dims, widths, strict=True))
-    return multiply(Stencil(weights, scale, longer, place, real), continuation)
+    beginning, end = _ends(dims[place], weights, width, edge)
+    scale = 1 / (divisor * h**order)
+    return Difference(dims, place, weights, scale, beginning, end, False, real)
+
+
+def _ends(
+    n: int, weights: tuple[float, ...], width: tuple[int, int], edge: str
+) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Return the rows whose neighbours lie beyond the ends, of n points as they go on there."""
+    if edge == "valid":
+        return (), ()
+    if edge == "zero":
+        return ((),) * width[0], ((),) * width[1]
+    before: Row = {
+        "constant": (),
+        "one-sided": ((0, 2.0), (1, -1.0)),
+        "edge": ((0, 1.0),),
+        "symmetric": ((0, 1.0),),
+        "reflect": ((min(1, n - 1), 1.0),),
+        "wrap": ((n - 1, 1.0),),
+    }[edge]
+    after: Row = tuple((n - 1 - i, weight) for i, weight in before)  # the same from the other end
+
+    def row(first: int) -> Row:
+        places = range(first - width[0], first - width[0] + len(weights))
+        points = [before if i < 0 else after if i >= n else ((i, 1.0),) for i in places]
+        return _row(points, weights)
+
+    count = n + sum(width) - len(weights) + 1
+    beginning = tuple(row(i) for i in range(min(width[0], count)))
+    end = tuple(row(i) for i in range(max(count - width[1], width[0]), count))
+    return beginning, end
+
+
+def _row(places: list[Row], weights: tuple[float, ...]) -> Row:
+    """Return a weighted sum of points that are such sums themselves."""
+    total: dict[int, float] = {}
+    for place, weight in zip(places, weights, strict=True):
+        for i, factor in place:
+            total[i] = total.get(i, 0.0) + weight * factor
+    return tuple((i, weight) for i, weight in sorted(total.items()) if weight)

@@ -20,8 +20,8 @@ _MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 class Run(NamedTuple):
     """Entries of a padded axis one after the other, as they come from the axis before.
 
-    ``length`` entries from ``start`` on, in steps of 1, -1 or 0; zeros where ``start`` is negative.
-    Where ``edge`` is not, they are taken from twice the entry there.
+    ``length`` entries from ``start`` on, in steps of 1, -1 or 0, which are taken from twice the
+    entry at ``edge`` where that is not negative.
     """
 
     start: int
@@ -54,6 +54,7 @@ class Pad(AlongAxes):
         The dtype of the matrix.
     """
 
+    _makes_new = False
     _fields = ("dims", "widths", "mode", "odd", "transposed", "dtype")
 
     def __init__(
@@ -68,14 +69,20 @@ class Pad(AlongAxes):
         self.dims, self.widths, self.mode = dims, widths, mode
         self.odd, self.transposed = odd, transposed
         axes = tuple(axis for axis, width in enumerate(widths) if any(width))
-        self._runs = {axis: _runs(dims[axis], widths[axis], mode, odd) for axis in axes}
+        self._runs: dict[int, tuple[Run, ...]] = {}
+        if mode != "constant":
+            self._runs = {axis: _runs(dims[axis], widths[axis], mode, odd) for axis in axes}
         padded_dims = tuple(n + sum(width) for n, width in zip(dims, widths, strict=True))
         shapes = (padded_dims, dims) if transposed else (dims, padded_dims)
         super().__init__(dtype, *shapes, axes)
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         for axis, own in zip(axes, self._axes, strict=True):
-            if self.transposed:
+            if self.mode == "constant":
+                before, n = self.widths[own][0], self._dims_out[own]
+                cut = along(axis, slice(before, before + n))
+                X = X[cut] if self.transposed else shifted(X, before, n, axis)
+            elif self.transposed:
                 X = folded(X, self._runs[own], self.dims[own], axis)
             else:
                 X = padded(X, self._runs[own], axis)
@@ -102,11 +109,9 @@ class Pad(AlongAxes):
 def _runs(n: int, width: tuple[int, int], mode: str, odd: bool) -> tuple[Run, ...]:
     """Return an axis of n points, padded, as runs of its entries."""
     before, after = width
-    if mode == "constant" or odd:
-        ends = (Run(-1, before, 0), Run(-1, after, 0))
-        if odd:
-            ends = (Run(before, before, -1, 0), Run(n - 2, after, -1, n - 1))
-        return tuple(run for run in (ends[0], Run(0, n, 1), ends[1]) if run.length)
+    if odd:
+        all_runs = (Run(before, before, -1, 0), Run(0, n, 1), Run(n - 2, after, -1, n - 1))
+        return tuple(run for run in all_runs if run.length)
     index = np.pad(np.arange(n), width, mode)  # type: ignore[call-overload]
     steps = np.diff(index)
     runs, first = [], 0
@@ -131,8 +136,6 @@ def padded(X: Array, runs: tuple[Run, ...], axis: int) -> Array:
 
 def _piece(X: Array, run: Run, axis: int) -> Array:
     xp, shape = namespace_of(X), (*X.shape[:axis], run.length, *X.shape[axis + 1 :])
-    if run.start < 0:
-        return zeros(shape, dtype_of(X), X)
     if run.step == 0:
         return xp.broadcast_to(X[along(axis, slice(run.start, run.start + 1))], shape)
     piece = X[along(axis, run.place())]
@@ -152,8 +155,6 @@ def folded(Y: Array, runs: tuple[Run, ...], n: int, axis: int) -> Array:
     for run in runs:
         piece = Y[along(axis, slice(first, first + run.length))]
         first += run.length
-        if run.start < 0:
-            continue
         if run.edge >= 0:
             X = _added(X, 2 * xp.sum(piece, axis=axis, keepdims=True), run.edge, axis)
             piece = -piece
