@@ -50,7 +50,7 @@ class AlongAxes(LazyOperator):
         self._dims_in, self._dims_out, self._axes = dims_in, dims_out, axes
         self._axes_in_stack = tuple(axis + 1 for axis in axes)
         self._is_short = self._makes_new and 0 not in dims_in and 0 not in dims_out
-        self._is_flat = len(dims_in) == 1
+        self._is_flat = len(dims_in) == len(dims_out) == 1
         super().__init__(dtype, (math.prod(dims_out), math.prod(dims_in)))
 
     @abstractmethod
