@@ -51,6 +51,7 @@ from lazyop.transforms.resample import FourierResample, Polyphase
 from lazyop.transforms.resize import Resize
 from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
 from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
+from lazyop.transforms.stationary_wavelet import StationaryAnalysis, StationarySynthesis
 from lazyop.transforms.subsample import Subsample
 from lazyop.transforms.trigonometric import Trigonometric
 
@@ -65,6 +66,7 @@ _CLASSES: dict[str, type[LazyOperator]] = {
     for cls in (
         *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
         *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
+        *(StationaryAnalysis, StationarySynthesis),
         *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
         *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
         *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),

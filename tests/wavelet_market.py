@@ -42,6 +42,17 @@ def waverecn(y, W):
     return x[tuple(slice(n) for n in W.dims)]
 
 
+def stationary(x, *arguments, axis=-1):
+    """PyWavelets' coefficients of the stationary transform in one array along the axis."""
+    parts = pywt.swt(x, *arguments, axis=axis, trim_approx=True)
+    return np.concatenate(parts, axis=axis)
+
+
+def unstationary(y, W, axis=-1):
+    """What PyWavelets reconstructs from them."""
+    return pywt.iswt(W.split(y.ravel()), W.wavelet, axis=axis)
+
+
 def _forward(transform, function, shape, *arguments, **axes):
     def make(dtype):
         dense = matrix(lambda x: function(x, *arguments, **axes), shape, dtype)
@@ -82,6 +93,8 @@ WAVELET_MARKET = {
     "IdwtOddPeriod": _inverse(T.idwt, waverec, (7, 2), "haar", "periodization", 2, axis=0),
     "Dwtn": _forward(T.dwtn, wavedecn, (4, 5), "haar", "constant", 2),
     "DwtnAxes": _forward(T.dwtn, wavedecn, (3, 2, 4), "haar", "reflect", 1, axes=(2, 0)),
+    "Swt": _forward(T.swt, stationary, 8, "db2", 2),
+    "IswtAxis": _inverse(T.iswt, unstationary, (4, 2), "haar", 1, axis=0),
     "Mdct": _lapped(T.mdct, 7, "zero"),
     "Imdct": _lapped(T.imdct, 8, "none"),
     "Idwtn": _inverse(T.idwtn, waverecn, (7, 6), "db2", "periodic", 1),

@@ -21,6 +21,7 @@ from lazyop.transforms.resample import decimate, resample, resample_poly
 from lazyop.transforms.scipy_fft_backend import ScipyFFTBackend, scipy_fft_backend
 from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
+from lazyop.transforms.stationary_wavelet import iswt, swt
 from lazyop.transforms.subsample import downsample
 from lazyop.transforms.window import window
 
@@ -54,6 +55,7 @@ __all__ = [
     "irdft",
     "irdftn",
     "istft",
+    "iswt",
     "mdct",
     "noiselet",
     "nudft",
@@ -64,6 +66,7 @@ __all__ = [
     "resample_poly",
     "scipy_fft_backend",
     "stft",
+    "swt",
     "toeplitz",
     "window",
     "zak",

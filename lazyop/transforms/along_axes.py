@@ -33,7 +33,7 @@ class AlongAxes(LazyOperator):
     dtype : dtype
         The dtype of the matrix.
     dims_in, dims_out : tuple of int
-        The shapes of argument and result, of equally many axes.
+        The shapes of argument and result.
     axes : tuple of int
         Along which axes it acts; not negative.
     """
