@@ -6,7 +6,8 @@ import numpy as np
 
 from lazyop.kernels.fourier import dft, inverse_real_dft, real_dft
 from lazyop.kernels.real_parts import by_parts
-from lazyop.namespaces import Array, is_complex, namespace_of
+from lazyop.namespaces import Array, dtype_of, is_complex, namespace_of, real_counterpart
+from lazyop.tracing import value_of
 
 
 def spectrum(h: Array, lengths: tuple[int, ...]) -> Array:
@@ -45,6 +46,22 @@ def convolved(
         return dft(Y, axes, "backward", inverse=True)
     Y = _times(real_dft(X, axes, "backward", lengths=lengths), transformed)
     return inverse_real_dft(Y, axes, "backward", lengths=lengths)
+
+
+def reciprocal(h: Array) -> Array:
+    """Return the filter whose circular convolution undoes that with ``h``, of the same periods."""
+    xp, axes = namespace_of(h), tuple(range(h.ndim))
+    values = dft(h, axes, "backward")
+    sizes = xp.abs(values)
+    largest = value_of(xp.max(sizes))
+    rcond = value_of(xp.min(sizes) / xp.max(sizes)) if largest != 0 else 0.0
+    if rcond is not None and not rcond >= np.finfo(real_counterpart(dtype_of(h))).eps:
+        raise np.linalg.LinAlgError(
+            "a circulant matrix is singular to working precision: of its eigenvalues, the "
+            f"smallest is {rcond:.2g} times the largest"
+        )
+    found = dft(1 / values, axes, "backward", inverse=True)
+    return found if is_complex(h) else xp.real(found)
 
 
 def _times(own: Array, factor: Array) -> Array:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.kernels.circular import convolved, spectrum
-from lazyop.kernels.fourier import fast_length
+from lazyop.algebra.array_norm import array_norm, entries_norm
+from lazyop.kernels.circular import convolved, reciprocal, spectrum
+from lazyop.kernels.fourier import dft, fast_length
 from lazyop.kernels.plan import Step
 from lazyop.kernels.real_parts import by_parts
 from lazyop.namespaces import Array, along, conj, dtype_of, is_complex, namespace_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Convolution(AlongAxes):
@@ -199,6 +202,18 @@ class CircularConvolution(AlongAxes):
 
     def _conj(self) -> LazyOperator:
         return CircularConvolution(conj(self.kernel), self.dims, self.axes)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return CircularConvolution(reciprocal(self.kernel), self.dims, self.axes)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        xp = namespace_of(self.kernel)
+        if order == "fro":
+            return math.sqrt(self.shape[0]) * entries_norm(self.kernel)
+        if order == 2:
+            values = dft(self.kernel, tuple(range(self.kernel.ndim)), "backward")
+            return array_norm(xp.reshape(values, (1, -1)), 1)  # the largest magnitude
+        return array_norm(xp.reshape(self.kernel, (-1, 1)), 1)  # what rows and columns sum up to
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()

@@ -10,13 +10,17 @@ import numpy as np
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiple
-from lazyop.kernels.fourier import NORMS
+from lazyop.kernels.fourier import ADJOINT_NORM, NORMS
 from lazyop.namespaces import Array, dtype_of, like, namespace_of, real_counterpart
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_norm, as_real_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 #: Blocks of up to so many rows are multiplied as dense matrices.
 _LARGEST_BLOCK = 64
@@ -82,6 +86,18 @@ class Hadamard(AlongAxes):
     @property
     def _is_unitary(self) -> bool:
         return self.norm == "ortho"
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        rest = ADJOINT_NORM[self.norm], self.order, not self.transposed, self.dtype
+        return Hadamard(self.dims, self.axis, *rest)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        n = self.dims[self.axis]
+        magnitude: float = n ** -NORMS[self.norm]  # of every entry of one transform
+        if order not in (2, "fro"):
+            return n * magnitude
+        spectral = math.sqrt(n) * magnitude
+        return spectral if order == 2 else math.sqrt(self.shape[0]) * spectral
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Hadamard):
