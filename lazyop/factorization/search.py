@@ -91,7 +91,7 @@ def within_parameters(
 
 
 def predicted_numbers(target: Target, tol: float) -> int:
-    """How many numbers `within_tolerance` starts from: fewer than it finds only by rounding.
+    """How many numbers the factors hold from which `within_tolerance` starts to look for fewer.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def predicted_numbers(target: Target, tol: float) -> int:
     Returns
     -------
     int
-        What the factors hold whose cuts leave out no more than the tolerance together. Nothing is
-        factorized for it.
+        Of the factors whose cuts leave out no more than the tolerance together, or of one dense
+        factor. Nothing is factorized for it.
     """
     cuts = _Cuts(target, is_beyond_gram(tol, _epsilon(target)), False)
     budget = (tol * target.size) ** 2

@@ -72,6 +72,8 @@ def _from(
     Y, left = sides[0].solved(X, ridge)
     best = Found(X, Y, left + ridge * (_energy(X) + _energy(Y)))
     ahead, pace, last = Y, 0, best.objective
+    if best.objective <= floor:
+        return best
     for extra in rounds:
         XH, _ = sides[1].solved(_adjoint(ahead), ridge + extra)
         X = _adjoint(XH)

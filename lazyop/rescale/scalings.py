@@ -73,7 +73,8 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
         If the rows of a factor can't be multiplied one by one, as those of a sum or a Kronecker
         product, or entries are not known.
     OverflowError
-        If a balanced entry is beyond the range of its dtype.
+        If a balanced entry is beyond the range of its dtype, or a multiple that of double
+        precision.
 
     Notes
     -----
@@ -150,6 +151,11 @@ def _uniform(stages: Sequence[Stage]) -> list[Array]:
     sizes = [max(map(largest, entry_arrays(stage.factor))) or 1.0 for stage in stages]
     logs = np.log2(sizes)
     steps = np.rint(np.cumsum(np.mean(logs) - logs)[:-1])
+    if np.max(np.abs(steps), initial=0) > 1000:
+        raise OverflowError(
+            "the sizes of the factors differ by so much that multiples are beyond the range of "
+            "floating-point numbers"
+        )
     return [
         namespace_of(ones).where(_alive(left, right), 2.0 ** float(step) * ones, ones)
         for (left, right), step in zip(pairwise(stages), steps, strict=True)

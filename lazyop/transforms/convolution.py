@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.kernels.circular import convolved, spectrum
+from lazyop.algebra.array_norm import absolute_sums, array_norm, entries_norm
+from lazyop.kernels.circular import convolved, inverse_filter, spectrum
 from lazyop.kernels.fourier import fast_length
 from lazyop.kernels.plan import Step
 from lazyop.kernels.real_parts import by_parts
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Convolution(AlongAxes):
@@ -202,6 +205,16 @@ class CircularConvolution(AlongAxes):
 
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return CircularConvolution(inverse_filter(self.kernel), self.dims, self.axes)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == "fro":
+            return math.sqrt(self.shape[0]) * entries_norm(self.kernel)
+        if order == 2:
+            return array_norm(self._spectrum[None, ...], 1)  # the largest magnitude
+        return float(absolute_sums(self.kernel, axis=None))  # what all rows and columns sum up to
 
     def _flops(self) -> int:
         points = math.prod(self._lengths)

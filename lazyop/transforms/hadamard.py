@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiple
-from lazyop.kernels.fourier import NORMS
+from lazyop.kernels.fourier import ADJOINT_NORM, NORMS
+from lazyop.kernels.hadamard import matrix, matrix_order
 from lazyop.namespaces import Array, dtype_of, like, namespace_of, real_counterpart
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_norm, as_real_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 #: Blocks of up to so many rows are multiplied as dense matrices.
 _LARGEST_BLOCK = 64
@@ -39,7 +43,7 @@ class Hadamard(AlongAxes):
         self.dims, self.axis, self.norm = dims, axis, norm
         self.order, self.transposed = order, transposed
         self._factors = factors(dims[axis])
-        self._scale = dims[axis] ** -NORMS[norm]
+        self._scale: float = dims[axis] ** -NORMS[norm]
         super().__init__(dtype, dims, dims, (axis,))
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
@@ -83,6 +87,17 @@ class Hadamard(AlongAxes):
     def _is_unitary(self) -> bool:
         return self.norm == "ortho"
 
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        rest = ADJOINT_NORM[self.norm], self.order, not self.transposed, self.dtype
+        return Hadamard(self.dims, self.axis, *rest)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        n = self.dims[self.axis]  # entries of one magnitude, and rows that are orthogonal
+        if order not in (2, "fro"):
+            return n * self._scale
+        spectral = math.sqrt(n) * self._scale
+        return spectral if order == 2 else math.sqrt(self.shape[0]) * spectral
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Hadamard):
             return None
@@ -103,15 +118,6 @@ class Hadamard(AlongAxes):
         return ", ".join(part for part in parts if part)
 
 
-def matrix_order(n: int) -> int | None:
-    """Return which of 1, 12 and 20 an order is a power of two times of; None where of neither."""
-    for m in (1, 12, 20):
-        count, rest = divmod(n, m)
-        if count and not rest and not count & (count - 1):
-            return m
-    return None
-
-
 def factors(n: int) -> tuple[int, ...]:
     """Return the orders of the small matrices whose Kronecker product a transform is."""
     m = matrix_order(n) or 1
@@ -120,22 +126,6 @@ def factors(n: int) -> tuple[int, ...]:
     count = -(-bits // most)
     sizes = [bits // count + (i < bits % count) for i in range(count)]
     return (*(1 << size for size in sizes), *((m,) if m > 1 or not sizes else ()))
-
-
-@cache
-def matrix(order: int) -> npt.NDArray[np.int8]:
-    """Return a small Hadamard matrix: of Sylvester's kind, or of Paley's first kind."""
-    if order not in (12, 20):
-        H = np.ones((1, 1), np.int8)
-        while H.shape[0] < order:
-            H = np.block([[H, H], [H, -H]]).astype(np.int8)
-        return H
-    q = order - 1  # a prime that is 3 modulo 4
-    squares = {(i * i) % q for i in range(1, q)}
-    characters = np.array([0] + [1 if i in squares else -1 for i in range(1, q)])
-    Q = characters[(np.arange(q)[:, None] - np.arange(q)) % q]
-    S = np.block([[np.zeros((1, 1), int), np.ones((1, q), int)], [-np.ones((q, 1), int), Q]])
-    return (S + np.eye(order, dtype=int)).astype(np.int8)
 
 
 def sequency(n: int) -> npt.NDArray[np.int64]:

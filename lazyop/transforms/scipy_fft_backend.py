@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -59,15 +58,6 @@ Values = npt.NDArray[Any]
 _THREAD = threading.local()
 
 
-@contextmanager
-def _inside() -> Iterator[None]:
-    _THREAD.inside = True
-    try:
-        yield
-    finally:
-        del _THREAD.inside
-
-
 class ScipyFFTBackend:
     """A backend for `scipy.fft` that transforms by operators.
 
@@ -81,10 +71,6 @@ class ScipyFFTBackend:
     left to the next backend, as a rule to SciPy's own: arrays of other libraries, extended
     precision, and the Hankel transforms ``fht`` and ``ifht``. Calls that SciPy refuses are handed
     to SciPy, which says why.
-
-    Methods
-    -------
-    replacing
 
     Notes
     -----
@@ -210,26 +196,34 @@ class ScipyFFTBackend:
         """Run a function of `scipy.fft`, or leave it to the next backend."""
         import scipy.fft  # loaded by whoever calls this; lazyop itself does without
 
-        name = method.__name__
-        x, others = (args[0], kwargs) if args else (kwargs.get("x"), {**kwargs})
-        if name not in FUNCTIONS or not _is_ours(x) or hasattr(_THREAD, "inside"):
+        x = args[0] if args else kwargs.get("x")
+        if method.__name__ not in FUNCTIONS or not _is_ours(x) or hasattr(_THREAD, "inside"):
             return NotImplemented
-        others.pop("x", None)
-        with ExitStack() as stack:
-            # The operators call scipy.fft in turn, and would otherwise come back here. What
-            # set_backend sets is not always heeded in other threads than the main one (SciPy 1.14).
-            stack.enter_context(scipy.fft.set_backend("scipy"))
-            stack.enter_context(_inside())
-            try:
-                x = np.asarray(x)
-                dtype = floating(x.dtype)
-                call = read_call(name, x.shape, dtype, args[1:], others)
-                run = self._prepared(call)
-            except (TypeError, ValueError, OverflowError):
-                return method(*args, **kwargs)
-            if call.workers is not None:
-                stack.enter_context(scipy.fft.set_workers(call.workers))
-            return run(x.astype(dtype, copy=False))
+        # The operators call scipy.fft in turn, and would otherwise come back here. What set_backend
+        # sets is not always heeded in other threads than the main one (SciPy 1.14).
+        _THREAD.inside = True
+        try:
+            with scipy.fft.set_backend("scipy"):
+                others = {name: value for name, value in kwargs.items() if name != "x"}
+                return self._called(method, np.asarray(x), args[1:], others)
+        finally:
+            del _THREAD.inside
+
+    def _called(self, method: Any, x: Values, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Run a function, or have SciPy say why it can't be."""
+        import scipy.fft
+
+        try:
+            dtype = floating(x.dtype)
+            call = read_call(method.__name__, x.shape, dtype, args, kwargs)
+            run = self._prepared(call)
+        except (TypeError, ValueError, OverflowError):
+            return method(x, *args, **kwargs)
+        x = x.astype(dtype, copy=False)
+        if call.workers is None:
+            return run(x)
+        with scipy.fft.set_workers(call.workers):
+            return run(x)
 
     def _prepared(self, call: Call) -> Callable[[Values], Values]:
         """A function that runs a call, after all that there is to check is checked."""
@@ -310,6 +304,8 @@ def _run_own(call: Call, own: LazyOperator, x: Values) -> Values:
 def _finished(call: Call, y: Values) -> Values:
     """A result as SciPy returns it: contiguous, and real where it is to be."""
     y = y.real if call.name in FROM_HALF else y
+    if y.dtype == call.out_dtype and y.flags.c_contiguous:
+        return y
     return np.ascontiguousarray(y, dtype=call.out_dtype)
 
 

@@ -78,7 +78,7 @@ def descended(A, I, J, ridge, rng):
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_a_claimed_optimum_is_what_an_independent_method_reaches(overlapping, ridge):
     rng = np.random.default_rng(3 + overlapping)
-    for _ in range(70):
+    for _ in range(50):
         I, J = solvable_supports(rng, overlapping)
         A = rng.standard_normal((len(I), J.shape[1]))
         found = factorize(A, I, J, regularization=ridge, starts=1, sweeps=1)

@@ -270,6 +270,8 @@ def test_sums_and_kronecker_products_are_refused():
         balance([A, lo.Permutation([1, 0])])
     with pytest.raises(OverflowError, match="layer 1 is beyond the range of float32"):
         balance([np.float32([[1e-30]]), np.float64([[1e300]])])
+    with pytest.raises(OverflowError, match="multiples are beyond the range"):
+        balance([np.full((1, 1), 1e300)] * 4 + [np.full((1, 1), 1e-300)] * 4)
 
 
 # Rounding --------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ def rounding_error(F, rounded):
 )
 def test_rounding_after_balancing_is_no_worse(rounded, decades, median):
     ratios = []
-    for seed in range(20):
+    for seed in range(12):
         values = random_values(lo.Chain.square_dyadic(32), seed)
         F = lo.Butterfly(wildly_scaled(values, decades, seed))
         ratios.append(

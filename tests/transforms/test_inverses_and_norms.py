@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
-from wavelet_market import WAVELET_MARKET
+from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
 import lazyop as lo
 
-MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET, **WAVELET_MARKET}
+MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET, **WAVELET_MARKET, **SHORT_TIME_MARKET}
 
 
 @pytest.mark.parametrize("name", MARKET)
@@ -33,10 +33,23 @@ def test_inverses(name):
         np.testing.assert_allclose(B.toarray() @ D, np.eye(len(D)), atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_circular_deconvolution(dtype):
+    rng = np.random.default_rng(0)
+    h = rng.standard_normal((3, 4)) + (1j * rng.standard_normal((3, 4)) if dtype[0] == "c" else 0)
+    h[0, 0] += 20
+    A = lo.transforms.convolve((3, 2, 4), h, mode="circular", axes=(0, 2))
+    B = lo.inverse(A)
+    assert type(B) is type(A)
+    assert B.dtype == A.dtype == dtype
+    np.testing.assert_allclose((B @ A).toarray(), np.eye(24), atol=1e-14)
+
+
 @pytest.mark.parametrize("norm", ["backward", "ortho", "forward"])
 def test_inverses_are_transforms(norm):
     T = lo.transforms
     operators = [T.dft((3, 4), norm=norm), T.idft(5, norm=norm)]
+    operators += [T.hadamard((3, 24), norm=norm), T.hadamard(8, norm=norm, order="sequency")]
     operators += [T.dct(6, type=type, norm=norm) for type in (1, 2, 3, 4)]
     operators += [T.dst(6, type=type, norm=norm) for type in (1, 2, 3, 4)]
     for A in operators:

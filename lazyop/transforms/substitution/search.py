@@ -85,8 +85,7 @@ def _promising(matrix: Columns, goal: Goal) -> Iterator[tuple[Columns, Any]]:
         for tried, permutation in tracked(tries, goal.progress, "orders")
     ]
     for k in np.argsort(numbers, kind="stable"):
-        if numbers[k] < matrix.size:
-            yield tries[k]
+        yield tries[k]
     m, n = matrix.shape
     if m == n and 4 <= n <= _SEARCHED and n & (n - 1) == 0:
         yield matrix, "search"
