@@ -23,6 +23,7 @@ from lazyop.transforms.short_time_fourier import istft, stft
 from lazyop.transforms.sine import dst, dstn, idst, idstn
 from lazyop.transforms.stationary_wavelet import iswt, swt
 from lazyop.transforms.subsample import downsample
+from lazyop.transforms.tomography import radon
 from lazyop.transforms.window import window
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "noiselet",
     "nudft",
     "pad",
+    "radon",
     "rdft",
     "rdftn",
     "resample",
