@@ -140,7 +140,7 @@ def real_counterpart(dtype: npt.DTypeLike) -> np.dtype[Any]:
 
 def is_complex(x: Array) -> bool:
     """Whether the entries of an array are complex numbers."""
-    return dtype_of(x).kind == "c"
+    return bool((x.dtype if isinstance(x, np.ndarray) else dtype_of(x)).kind == "c")
 
 
 def conj(x: Array) -> Array:

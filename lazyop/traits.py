@@ -53,6 +53,6 @@ class Traits:
         """Return a norm exactly, operands' by ``norm_of``; None where structure does not give it.
 
         The orders are "fro", 2, 1, -1, inf and -inf. Asked of an operator with rows and columns
-        that is not known to be diagonal, and does not keep that norm.
+        that is not known to keep that norm, and before its diagonal if it is one.
         """
         return None

@@ -6,6 +6,7 @@ the same records, in NumPy.
 
 import ctypes
 import hashlib
+import mmap
 import os
 import shutil
 import subprocess
@@ -207,7 +208,8 @@ class Emulated(Machine):
             for number in order[::-1] if stage["kind"] == Kind.FALLING else order:
                 x = self._factor(p["factor"][number], x, i, j, int(p["d"]))
         flat, offsets = self._entries(p["y"], where(p["rows_out"], "y"))
-        flat[offsets] = x
+        with np.errstate(over="ignore"):
+            flat[offsets] = x
 
     def _factor(self, f, x, i, j, slices):
         a, b, c, d = (int(f[name]) for name in "abcd")
@@ -219,3 +221,26 @@ class Emulated(Machine):
         if f["conjugated"]:
             weights = weights.conj()
         return np.einsum("ikljq,iljq->ikjq", weights, x.reshape(a, c, d, -1)).reshape(a * b * d, -1)
+
+
+# Memory with an end -------------------------------------------------------------------------------
+
+
+def walled(x, *, end):
+    """A copy of an array that ends, or begins, where memory that may not be read begins, or ends.
+
+    Whoever reads beyond it crashes. Where memory can't be protected, it is a plain copy.
+    """
+    page = mmap.PAGESIZE
+    pages = -(-x.nbytes // page)
+    room = mmap.mmap(-1, (pages + 2) * page)
+    flat = np.frombuffer(room, np.uint8)
+    protect = getattr(ctypes.CDLL(None), "mprotect", None) if os.name == "posix" else None
+    if protect is not None:
+        first = flat.ctypes.data
+        for at in (first, first + (pages + 1) * page):
+            protect(ctypes.c_void_p(at), ctypes.c_size_t(page), 0)
+    start = (pages + 1) * page - x.nbytes if end else page
+    held = flat[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
+    held[...] = x
+    return held

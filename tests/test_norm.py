@@ -154,6 +154,9 @@ def test_large_structured_operators():
     assert lo.norm(C.args[0]) == pytest.approx(math.sqrt(2 * n * n + 2 * n), rel=1e-12)
     F = lo.butterfly.dft(n, "ortho")
     assert (lo.norm(F, 2), lo.norm(F)) == (1, 128)
+    many = lo.Kron(*[lo.Diagonal([1.0, 2.0])] * 60)  # whose diagonal has 2^60 entries
+    assert lo.norm(many, 2) == 2.0**60
+    assert lo.inverse(many).shape == many.shape
     A = lo.kron(*[random("float64", 50, 60, seed=i) for i in range(4)])
     parts = [op.values for op in A.operands]
     for order in ORDERS:

@@ -30,6 +30,27 @@ def _pair(transform, function, shape, **arguments):
     )
 
 
+def _of(make, function, shape):
+    """A function of the dtype that returns an operator and the matrix of a function."""
+    return lambda dtype: (make(dtype), matrix(function, shape, dtype))
+
+
+def matrix_of_paley(q):
+    """Paley's first construction of a Hadamard matrix, entry by entry."""
+    squares = {i * i % q for i in range(1, q)}
+    H = np.eye(q + 1)
+    H[0, 1:], H[1:, 0] = 1, -1
+    for i, j in np.ndindex(q, q):
+        if i != j:
+            H[1 + i, 1 + j] = 1 if (i - j) % q in squares else -1
+    return H
+
+
+def by_sign_changes(H):
+    """The rows of a matrix in order of their sign changes."""
+    return H[np.argsort((np.diff(H) != 0).sum(axis=1))]
+
+
 def _convolution(transform, function, shape, *kernel_shape, **arguments):
     """A function of the dtype that returns a convolution with a kernel of that dtype."""
 
@@ -145,12 +166,107 @@ DATA_MARKET = {
         lambda c: np.kron(linalg.circulant(c), np.eye(2)),
         (3,),
     ),
+    "Window": _with_data(
+        lambda w: T.window((2, 3, 2), w, axis=1),
+        lambda w: np.diag(np.ravel(np.tile(np.repeat(w, 2), 2))),
+        (3,),
+    ),
+    "ResamplePolyOfTaps": _with_data(
+        lambda h: T.resample_poly((2, 7), 3, 2, window=h),
+        lambda h: matrix(
+            lambda x: signal.resample_poly(x, 3, 2, axis=-1, window=h), (2, 7), h.dtype
+        ),
+        (4,),
+    ),
     "Hankel": _with_data(T.hankel, linalg.hankel, (4,), (3,)),
     "HankelOfColumn": _with_data(T.hankel, linalg.hankel, (3,)),
 }
 
 #: Those with real matrices.
 REAL_MARKET = {
+    **{
+        f"Pad{mode.title()}": _of(
+            lambda dtype, mode=mode: T.pad(3, (4, 2), mode, dtype=dtype),
+            lambda x, mode=mode: np.pad(x, (4, 2), mode),
+            3,
+        )
+        for mode in ("constant", "edge", "reflect", "symmetric", "wrap")
+    },
+    "PadOdd": _of(
+        lambda dtype: T.pad((2, 4), ((0, 0), (2, 3)), "reflect", reflect_type="odd", dtype=dtype),
+        lambda x: np.pad(x, ((0, 0), (2, 3)), "reflect", reflect_type="odd"),
+        (2, 4),
+    ),
+    "PadAxes": _of(
+        lambda dtype: T.pad((2, 3), ((1, 0), (2, 5)), "symmetric", dtype=dtype),
+        lambda x: np.pad(x, ((1, 0), (2, 5)), "symmetric"),
+        (2, 3),
+    ),
+    "Difference": _of(lambda dtype: T.difference(5, dtype=dtype), np.diff, 5),
+    "DifferenceOneSided": _of(
+        lambda dtype: T.difference(
+            (2, 4, 3), 1, kind="centered", edge="one-sided", spacing=0.5, dtype=dtype
+        ),
+        lambda x: np.gradient(x, 0.5, axis=1),
+        (2, 4, 3),
+    ),
+    "DifferenceSecond": _of(
+        lambda dtype: T.difference(6, order=2, edge="zero", spacing=2, dtype=dtype),
+        lambda x: np.pad(np.diff(x, 2), 1) / 4,
+        6,
+    ),
+    "DifferenceBackward": _of(
+        lambda dtype: T.difference((3, 2), 0, kind="backward", edge="constant", dtype=dtype),
+        lambda x: np.diff(x, axis=0, prepend=0),
+        (3, 2),
+    ),
+    "DifferenceWrap": _of(
+        lambda dtype: T.difference(4, kind="centered", edge="wrap", dtype=dtype),
+        lambda x: (np.roll(x, -1) - np.roll(x, 1)) / 2,
+        4,
+    ),
+    "Downsample": _of(
+        lambda dtype: T.downsample((2, 7, 2), 3, 1, start=1, dtype=dtype),
+        lambda x: x[:, 1::3],
+        (2, 7, 2),
+    ),
+    "Hadamard": _pair(T.hadamard, lambda x: linalg.hadamard(8) @ x, 8),
+    "HadamardOnePoint": _pair(T.hadamard, lambda x: x, 1),
+    "HadamardAxis": _pair(
+        T.hadamard,
+        lambda x, axis, norm: np.einsum("ij,ajk->aik", linalg.hadamard(4), x) / 2,
+        (2, 4, 3),
+        axis=1,
+        norm="ortho",
+    ),
+    "HadamardTwelve": _pair(
+        T.hadamard,
+        lambda x, norm: np.kron(linalg.hadamard(2), matrix_of_paley(11)) @ x / 24,
+        24,
+        norm="forward",
+    ),
+    "HadamardTwenty": _pair(T.hadamard, lambda x: matrix_of_paley(19) @ x, 20),
+    "HadamardSequency": _pair(
+        T.hadamard, lambda x, order: by_sign_changes(linalg.hadamard(16)) @ x, 16, order="sequency"
+    ),
+    "ResampleFewer": _pair(T.resample, signal.resample, 7, num=4),
+    "ResampleMore": _pair(T.resample, signal.resample, (2, 6), num=9, axis=1),
+    "ResampleEven": _pair(T.resample, signal.resample, (6, 2), num=4, axis=0),
+    "ResamplePoly": _of(
+        lambda dtype: T.resample_poly((8, 2), 2, 3, axis=0, dtype=dtype),
+        lambda x: signal.resample_poly(x, 2, 3, axis=0),
+        (8, 2),
+    ),
+    "Decimate": _of(
+        lambda dtype: T.decimate(30, 4, dtype=dtype),
+        lambda x: signal.decimate(x, 4, ftype="fir"),
+        30,
+    ),
+    "DecimateDelayed": _of(
+        lambda dtype: T.decimate(30, 3, 7, zero_phase=False, dtype=dtype),
+        lambda x: signal.decimate(x, 3, 7, ftype="fir", zero_phase=False),
+        30,
+    ),
     **{
         f"{name.title()}{type}{norm}": _pair(
             getattr(T, name), getattr(scipy.fft, name), 5, type=type, norm=norm

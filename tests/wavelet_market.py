@@ -42,6 +42,17 @@ def waverecn(y, W):
     return x[tuple(slice(n) for n in W.dims)]
 
 
+def stationary(x, *arguments, axis=-1):
+    """PyWavelets' coefficients of the stationary transform in one array along the axis."""
+    parts = pywt.swt(x, *arguments, axis=axis, trim_approx=True)
+    return np.concatenate(parts, axis=axis)
+
+
+def unstationary(y, W, axis=-1):
+    """What PyWavelets reconstructs from them."""
+    return pywt.iswt(W.split(y.ravel()), W.wavelet, axis=axis)
+
+
 def _forward(transform, function, shape, *arguments, **axes):
     def make(dtype):
         dense = matrix(lambda x: function(x, *arguments, **axes), shape, dtype)
@@ -82,6 +93,8 @@ WAVELET_MARKET = {
     "IdwtOddPeriod": _inverse(T.idwt, waverec, (7, 2), "haar", "periodization", 2, axis=0),
     "Dwtn": _forward(T.dwtn, wavedecn, (4, 5), "haar", "constant", 2),
     "DwtnAxes": _forward(T.dwtn, wavedecn, (3, 2, 4), "haar", "reflect", 1, axes=(2, 0)),
+    "Swt": _forward(T.swt, stationary, 8, "db2", 2),
+    "IswtAxis": _inverse(T.iswt, unstationary, (4, 2), "haar", 1, axis=0),
     "Mdct": _lapped(T.mdct, 7, "zero"),
     "Imdct": _lapped(T.imdct, 8, "none"),
     "Idwtn": _inverse(T.idwtn, waverecn, (7, 6), "db2", "periodic", 1),
@@ -106,9 +119,23 @@ def _short_time(transform, shape, **arguments):
     return make
 
 
+def _nudft(dtype):
+    frequencies = np.array([[0.1, -0.3], [0.7, 1.2], [0.25, 0.5]])
+    grid = np.stack(np.meshgrid(range(2), range(3), indexing="ij"), axis=-1).reshape(-1, 2)
+    waves = np.exp(-2j * np.pi * frequencies @ grid.T)
+    return T.nudft((2, 3), frequencies, dtype=dtype), waves.astype(dtype)
+
+
+def _noiselet(dtype):
+    two = np.array([[1 - 1j, 1 + 1j], [1 + 1j, 1 - 1j]]) / 2
+    return T.noiselet(4, dtype=dtype), np.kron(two, two)[[0, 2, 1, 3]].astype(dtype)
+
+
 #: Those with complex matrices.
 SHORT_TIME_MARKET = {
     "Stft": _short_time(T.stft, 9, fft_mode="onesided"),
     "StftAxis": _short_time(T.stft, (7, 2), fft_mode="centered", axis=0),
+    "Nudft": _nudft,
+    "Noiselet": _noiselet,
     "Istft": _short_time(T.istft, 8, fft_mode="twosided"),
 }

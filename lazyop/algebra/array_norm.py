@@ -44,8 +44,8 @@ def entries_norm(X: Array) -> float:
     return largest * math.sqrt(float(xp.sum((size / largest) ** 2)))
 
 
-def absolute_sums(X: Array, axis: int) -> Array:
-    """Return the sums of magnitudes along an axis."""
+def absolute_sums(X: Array, axis: int | None) -> Array:
+    """Return the sums of magnitudes along an axis, or of all."""
     xp = namespace_of(X)
     with np.errstate(over="ignore"):
         return xp.sum(xp.abs(in_floats(X)), axis=axis)

@@ -43,8 +43,9 @@ def norm(A: Any, ord: Order | None = "fro", *, tol: float | None = None) -> floa
     permutations and what is known to be unitary, alone or at either end of a product that they
     don't change; for multiples, Kronecker products (the product of the norms) and block-diagonal
     operators; for matrices that are dense or sparse, of low rank, or Kronecker-sparse; for
-    circulant ones; and, but for the spectral norm, for butterflies whose patterns chain: the
-    Frobenius norm for all ranks, the sums where all ranks are 1.
+    circulant ones and circular convolutions, and Fourier and Hadamard transforms; and, but for the
+    spectral norm, for butterflies whose patterns chain: the Frobenius norm for all ranks, the sums
+    where all ranks are 1.
 
     The other norms are exact for all operators: the columns of the matrix are made some at a time,
     n products in all, or the rows where these are fewer. Only the spectral norm may be iterated. A
@@ -130,13 +131,13 @@ class _Norm:
         order = self._order
         if 0 in op.shape:
             return 0.0
-        if op._is_diagonal:
-            return _of_diagonal(op.diagonal(), order)
         if op._keeps_norm(order):  # that of the identity, then
             return math.sqrt(op.shape[0]) if order == "fro" else 1.0
         found = op._norm(order, self)
         if found is not None:
             return found
+        if op._is_diagonal:
+            return _of_diagonal(op.diagonal(), order)
         return _spectral(op, self._tol) if order == 2 else _by_columns(op, order)
 
 

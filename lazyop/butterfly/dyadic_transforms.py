@@ -11,6 +11,7 @@ from lazyop.algebra.normal_form import multiply
 from lazyop.butterfly.operator import Butterfly
 from lazyop.butterfly.pattern import positive_int
 from lazyop.butterfly.roots import POWERS, as_dtype, as_norm
+from lazyop.kernels.hadamard import matrix, matrix_order
 from lazyop.structured.permutation import Permutation
 
 if TYPE_CHECKING:
@@ -18,21 +19,22 @@ if TYPE_CHECKING:
 
     from lazyop.operator import LazyOperator
 
-_SUM_AND_DIFFERENCE = np.array([[1.0, 1.0], [1.0, -1.0]])
-
 
 def hadamard(n: int, norm: str | None = None, *, dtype: npt.DTypeLike = np.float64) -> LazyOperator:
-    r"""Return the Hadamard transform of length :math:`n = 2^L` as a butterfly.
+    r"""Return the Hadamard transform of length :math:`n = 2^L m`, m = 1, 12 or 20, as a butterfly.
 
-    The matrix of order 2 n is
-    :math:`\begin{pmatrix} H_n & H_n \\ H_n & -H_n \end{pmatrix}`, as `scipy.linalg.hadamard` has
-    it, times 1, :math:`n^{-1/2}` or :math:`n^{-1}` for the norms "backward", "ortho" and
-    "forward". Its factors are those of the square dyadic chain, with blocks of the one of order 2.
+    .. math:: H_{2^L m} = H_2 \otimes \dots \otimes H_2 \otimes H_m, \qquad
+              H_2 = \begin{pmatrix} 1 & 1 \\ 1 & -1 \end{pmatrix}
+
+    times 1, :math:`n^{-1/2}` or :math:`n^{-1}` for the norms "backward", "ortho" and "forward",
+    with the matrices of Paley's first construction of orders 12 and 20 [1]_. For a power of two it
+    is what `scipy.linalg.hadamard` fills, and its chain is the square dyadic one; else there is one
+    more factor, of pattern :math:`(2^L, m, m, 1)`.
 
     Parameters
     ----------
     n : int
-        The length, a power of two.
+        The length, a power of two times 1, 12 or 20.
     norm : {"backward", "ortho", "forward"}, optional
         None means "backward". With "ortho" the operator is known to be orthogonal.
     dtype : dtype, optional
@@ -46,9 +48,13 @@ def hadamard(n: int, norm: str | None = None, *, dtype: npt.DTypeLike = np.float
     Raises
     ------
     ValueError
-        If ``n`` is not a power of two, or the norm is unknown.
+        If ``n`` is not such a number, or the norm is unknown.
     TypeError
         If ``n`` is not an integer, or the dtype is not one of those.
+
+    References
+    ----------
+    .. [1] R. E. A. C. Paley, "On orthogonal matrices", Journal of Mathematics and Physics 12, 1933.
 
     Examples
     --------
@@ -60,16 +66,19 @@ def hadamard(n: int, norm: str | None = None, *, dtype: npt.DTypeLike = np.float
            [ 1., -1., -1.,  1.]])
     """
     size, kind = positive_int(n, "n"), as_dtype(dtype, is_complex=False)
-    if size & (size - 1):
-        raise ValueError(f"a Hadamard transform needs a power of two, got n = {size}")
+    order = matrix_order(size)
+    if order is None:
+        raise ValueError(
+            f"a Hadamard transform needs a power of two times 1, 12 or 20, got n = {size}"
+        )
     power = POWERS[as_norm(norm)]
-    if size == 1:
-        return Butterfly([np.ones((1, 1, 1, 1), kind)], _unitary=norm == "ortho")
-    block = (2**power * _SUM_AND_DIFFERENCE)[:, :, None].astype(kind)
-    levels = size.bit_length() - 1
-    factors = [
-        np.broadcast_to(block, (2**level, 2, 2, size >> (level + 1))) for level in range(levels)
-    ]
+    levels = (size // order).bit_length() - 1
+    radices = (*(2,) * levels, *((order,) if order > 1 or not levels else ()))
+    factors, a = [], 1
+    for m in radices:
+        block = (float(m) ** power * matrix(m)).astype(kind)[:, :, None]
+        factors.append(np.broadcast_to(block, (a, m, m, size // (a * m))))
+        a *= m
     return Butterfly(factors, _unitary=norm == "ortho")
 
 
@@ -130,7 +139,7 @@ def _haar_level(n: int, level: int) -> tuple[int, npt.NDArray[np.float64]]:
     d = 2 ** (level - 1)
     values = np.zeros((1, 2, 2, d))
     values[0, [0, 1], [0, 1], :] = 1.0
-    values[0, :, :, 0] = _SUM_AND_DIFFERENCE / math.sqrt(2)
+    values[0, :, :, 0] = matrix(2) / math.sqrt(2)
     return level, values
 
 

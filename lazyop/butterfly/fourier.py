@@ -116,8 +116,10 @@ def idft(n: int, norm: str | None = None, *, dtype: npt.DTypeLike = np.complex12
 def _transform(
     n: int, norm: str | None, power: float, dtype: np.dtype[Any], *, inverse: bool
 ) -> LazyOperator:
-    values = fourier_factors(n, power)
-    held = [(v.conj() if inverse else v).astype(dtype) for v in values]
+    held = []
+    for values in fourier_factors(n, power):
+        block = values[:1].astype(dtype, copy=False)  # the same a times over, and kept once
+        held.append(np.broadcast_to(block.conj() if inverse else block, values.shape))
     chain = Butterfly(held, _unitary=norm == "ortho")
     return multiply(chain, Permutation(digit_reversal(n))) if len(held) > 1 else chain
 
@@ -136,7 +138,8 @@ def fourier_factors(n: int, power: float) -> list[npt.NDArray[np.complex128]]:
     for p in prime_factors(n):
         order = n // a
         rows = np.arange(order).reshape(p, 1, order // p)
-        values = p**power * roots_of_unity(rows * np.arange(p)[:, None], order)
+        roots = p**power * roots_of_unity(np.arange(order), order)
+        values = roots[rows * np.arange(p)[:, None] % order]
         factors.append(np.broadcast_to(values, (a, *values.shape)))
         a *= p
     return factors

@@ -1,11 +1,12 @@
 """Alternating least squares over two factors with given supports, from several starts.
 
-For supports whose problem does not fall apart. Nothing is proved of what is found, but that no
-step makes it worse.
+For supports whose problem does not fall apart. Nothing is proved of what is found; it is the best
+that all sweeps have come by.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,8 +15,7 @@ from scipy.linalg import cho_solve
 from scipy.sparse import csr_array
 
 from lazyop.factorization.progress import tracked
-from lazyop.fixed_support.blockwise import fitted_pieces
-from lazyop.fixed_support.pieces import Piece
+from lazyop.fixed_support.starts import start
 from lazyop.fixed_support.supports import Classes, Index
 from lazyop.fixed_support.target import Matrix, Target
 
@@ -49,59 +49,70 @@ def alternated(
     target = target.densified()
     sides = _Side(target, I, J), _Side(target.adjoint(), csr_array(J.T), csr_array(I.T))
     best = Found(csr_array(I.shape), csr_array(J.shape), np.inf)
-    for start in range(starts):
-        rounds = tracked(range(sweeps), progress, f"start {start + 1} of {starts}")
-        X = _first(target, I, classes) if start == 0 else _drawn(target, I, start)
-        found = _from(X, sides, ridge, rounds)
+    extra = _extra_ridges(target, ridge, sweeps)
+    floor = (8 * float(np.finfo(target.dtype).eps) * target.norm) ** 2
+    for number in range(starts):
+        rounds = tracked(extra, progress, f"start {number + 1} of {starts}")
+        found = _from(start(target, I, classes, number), sides, ridge, rounds, floor)
         if found.objective < best.objective:
             best = found
+        if best.objective <= floor:
+            break
     return best
 
 
-def _first(target: Target, I: csr_array, classes: Classes) -> csr_array:
-    """Left factors of all rectangles' best approximations, of entries in equal shares."""
-    pieces = [
-        Piece(classes.rows_of(k), classes.columns_of(k), classes.latents[k])
-        for k in range(len(classes))
-    ]
-    shares = target.with_entries(_shared(target, classes))
-    return fitted_pieces(shares, pieces, I.shape[1], 0.0).factors()[0]
+def _from(
+    X: csr_array, sides: tuple[_Side, _Side], ridge: float, rounds: Iterable[float], floor: float
+) -> Found:
+    """The best that sweeps from one start come by, until they gain next to nothing.
 
-
-def _shared(target: Target, classes: Classes) -> Any:
-    """Entries divided by the number of rectangles that they are on."""
-    shares = csr_array(classes.rows.T @ classes.columns, dtype=target.entries.real.dtype)
-    shares.data = 1 / shares.data
-    if not target.is_sparse:
-        return target.entries * shares.toarray()
-    inside = csr_array(target.entries.multiply(shares))
-    inside.sort_indices()
-    return inside
-
-
-def _drawn(target: Target, I: csr_array, seed: int) -> csr_array:
-    """Normal numbers on a support."""
-    rng = np.random.default_rng(seed)
-    values = rng.standard_normal(I.nnz)
-    if target.dtype.kind == "c":
-        values = values + 1j * rng.standard_normal(I.nnz)
-    X = csr_array((values.astype(target.dtype), I.indices, I.indptr), shape=I.shape)
-    size = np.sqrt(target.norm / max(I.nnz, 1))
-    return csr_array(X * X.dtype.type(size or 1))
-
-
-def _from(X: csr_array, sides: tuple[_Side, _Side], ridge: float, rounds: Iterable[int]) -> Found:
-    """Sweeps from one start until they gain next to nothing."""
+    A sweep starts where the last one would have led, had it gone on, as in Nesterov's method; what
+    does not pay is taken back.
+    """
     Y, left = sides[0].solved(X, ridge)
-    objective = left + ridge * (_energy(X) + _energy(Y))
-    for _ in rounds:
-        XH, _ = sides[1].solved(_adjoint(Y), ridge)
+    best = Found(X, Y, left + ridge * (_energy(X) + _energy(Y)))
+    ahead, pace, last = Y, 0, best.objective
+    if best.objective <= floor:
+        return best
+    for extra in rounds:
+        XH, _ = sides[1].solved(_adjoint(ahead), ridge + extra)
         X = _adjoint(XH)
-        Y, left = sides[0].solved(X, ridge)
-        before, objective = objective, left + ridge * (_energy(X) + _energy(Y))
-        if before - objective <= _LEAST_GAIN * before:
+        before, (Y, left) = Y, sides[0].solved(X, ridge + extra)
+        reached = left + ridge * (_energy(X) + _energy(Y))
+        gain, last = last - reached, reached
+        if reached < best.objective:
+            best = Found(X, Y, reached)
+        if best.objective <= floor:
             break
-    return Found(X, Y, objective)
+        if gain > _LEAST_GAIN * reached or extra:
+            pace = pace + 1 if gain > 0 else 0
+            ahead = _moved(Y, before, pace / (pace + 3))
+        elif pace:
+            pace, Y, last = 0, best.Y, best.objective
+            ahead = Y
+        else:
+            break
+    return best
+
+
+def _moved(Y: csr_array, before: csr_array, part: float) -> csr_array:
+    """A factor, moved on by a part of its last step."""
+    if not part:
+        return Y
+    data = Y.data + Y.data.dtype.type(part) * (Y.data - before.data)
+    return csr_array((data, Y.indices, Y.indptr), shape=Y.shape)
+
+
+def _extra_ridges(target: Target, ridge: float, sweeps: int) -> list[float]:
+    """What is added to the ridge in each sweep: it falls to nothing, in three quarters of them.
+
+    Without a ridge, factors of nearly dependent columns grow early, and stay where they are.
+    """
+    if ridge:
+        return [0.0] * sweeps
+    falling = 3 * sweeps // 4
+    size = 0.1 * target.norm / math.sqrt(min(target.shape))
+    return [size * 10 ** (-8 * k / falling) for k in range(falling)] + [0.0] * (sweeps - falling)
 
 
 class _Group(NamedTuple):

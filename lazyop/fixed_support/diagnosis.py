@@ -7,6 +7,7 @@ from typing import Any
 
 from lazyop.fixed_support.certificates import certificate
 from lazyop.fixed_support.closed import all_in_two_lines
+from lazyop.fixed_support.generic import all_matrices
 from lazyop.fixed_support.pieces import Pieces, taken_apart
 from lazyop.fixed_support.supports import as_supports, rank_one_classes
 from lazyop.fixed_support.witness import Witness, witness_of
@@ -49,9 +50,10 @@ def diagnose(I: Any, J: Any) -> Diagnosis:
 
     Deciding this in general takes quantifier elimination. Here two kinds of proof are looked for,
     which hold for real and for complex factors: that the products are a direct sum of matrices of
-    bounded rank on disjoint rectangles, as for all supports that `factorize` solves exactly; and
-    that some rows and columns are pinned to zeros by a few entries of a matrix which, in the limit,
-    has something else there. With two rows or two columns there is always one of the two.
+    bounded rank on disjoint rectangles, or all matrices on their support, as where `factorize`
+    finds the best; and that some rows and columns are pinned to zeros by a few entries of a matrix
+    which, in the limit, has something else there. With two rows or two columns there is always an
+    answer.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def diagnose(I: Any, J: Any) -> Diagnosis:
         return Diagnosis("closed", "where rank-one supports overlap, some can be any matrix")
     if all_in_two_lines(pieces, (left.shape[0], right.shape[1])):
         return Diagnosis("closed", "rank-one supports overlap within two rows or columns only")
+    if all_matrices(left, right):
+        return Diagnosis("closed", "the products are all matrices on their support")
     return Diagnosis("unknown", _why_unknown(pieces))
 
 

@@ -14,12 +14,13 @@ from lazyop.algebra.composite import Product
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.matrix import times_power
-from lazyop.fixed_support.alternating import alternated
+from lazyop.fixed_support.alternating import Found, alternated
 from lazyop.fixed_support.blockwise import best_factors
 from lazyop.fixed_support.certificates import certificate
+from lazyop.fixed_support.generic import all_matrices
 from lazyop.fixed_support.pieces import Pieces, taken_apart
 from lazyop.fixed_support.residual import distance
-from lazyop.fixed_support.supports import as_supports, rank_one_classes
+from lazyop.fixed_support.supports import Classes, as_supports, rank_one_classes
 from lazyop.fixed_support.target import Target, opened
 from lazyop.operator import LazyOperator
 
@@ -105,11 +106,14 @@ def factorize(
     those are filled last. Butterfly factors have such supports at every split, and so have
     low-rank, block-diagonal and Monarch matrices.
 
-    For all other supports alternating least squares run from several starts: from the singular
-    vectors of every rectangle, and from random ones that are the same in every call. The result is
-    the best they find, and its `optimal` is None. Without regularisation there may be no best
-    factors at all, but factors that grow without bound; see `diagnose`. With it, some exist for
-    every matrix and all supports.
+    For all other supports alternating least squares run from several starts: from an elimination of
+    one rectangle after the other, which finds an LU factorization that needs no pivots; from the
+    singular vectors of every rectangle; and from random factors that are the same in every call.
+    The result is the best they find, and its `optimal` is None, unless the products can be any
+    matrix on their support, and this one is equal to `A` there. Without regularisation there may be
+    no best factors at all, but factors that grow without bound; see `diagnose`. (The sweeps then
+    have a ridge that falls to nothing, which keeps them from growing early.) With regularisation,
+    best factors exist for every matrix and all supports.
 
     Parameters
     ----------
@@ -226,10 +230,21 @@ def _two_factors(
         reason = _why_optimal(pieces) if draft.certain else "singular vectors did not converge"
         return _balanced(*draft.factors()), draft.certain or None, reason
     found = alternated(target, I, J, classes, ridge, starts, sweeps, progress)
+    if not ridge and all_matrices(I, J) and _fits(target, found, classes):
+        return _balanced(found.X, found.Y), True, "it is equal on the support of the product"
     reason = f"{_why_hard(pieces)}; the best of {starts} starts of alternating least squares"
     if not ridge and certificate(classes) is not None:
         reason += ", and these supports leave some matrices without best factors (see diagnose)"
     return (_balanced(found.X, found.Y) if not ridge else [found.X, found.Y]), None, reason
+
+
+def _fits(target: Target, found: Found, classes: Classes) -> bool:
+    """Whether the product of two factors is the matrix wherever it can be other than zero."""
+    inside = csr_array(classes.rows.T @ classes.columns) != 0
+    rest = target.entries - found.X @ found.Y
+    missed = rest.multiply(inside) if target.is_sparse else rest[inside.toarray()]
+    size = np.linalg.norm(missed.data if target.is_sparse else missed)
+    return bool(size <= 64 * np.finfo(target.dtype).eps * target.norm)
 
 
 def _why_optimal(pieces: Pieces) -> str:

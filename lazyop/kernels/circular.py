@@ -6,7 +6,8 @@ import numpy as np
 
 from lazyop.kernels.fourier import dft, inverse_real_dft, real_dft
 from lazyop.kernels.real_parts import by_parts
-from lazyop.namespaces import Array, is_complex, namespace_of
+from lazyop.namespaces import Array, dtype_of, is_complex, namespace_of, real_counterpart
+from lazyop.tracing import value_of
 
 
 def spectrum(h: Array, lengths: tuple[int, ...]) -> Array:
@@ -52,3 +53,25 @@ def _times(own: Array, factor: Array) -> Array:
     if isinstance(own, np.ndarray) and np.can_cast(factor.dtype, own.dtype):
         return np.multiply(own, factor, out=own)
     return own * factor
+
+
+def inverse_filter(h: Array) -> Array:
+    """Return the filter whose circular convolution undoes that with a filter over whole periods.
+
+    Raises
+    ------
+    LinAlgError
+        If a Fourier coefficient of the filter is zero, or next to zero beside the largest.
+    """
+    xp, axes = namespace_of(h), tuple(range(h.ndim))
+    values = dft(h, axes, "backward")
+    sizes = xp.abs(values)
+    largest = value_of(xp.max(sizes))
+    ratio = 0.0 if largest == 0 else value_of(xp.min(sizes) / xp.max(sizes))
+    if ratio is not None and not ratio >= np.finfo(real_counterpart(dtype_of(h))).eps:
+        raise np.linalg.LinAlgError(
+            "a circular convolution is singular to working precision: of the Fourier coefficients "
+            f"of its filter, the smallest is {ratio:.2g} times the largest"
+        )
+    found = dft(1 / values, axes, "backward", inverse=True)
+    return found if is_complex(h) else xp.real(found)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from lazyop.kernels.cuda_launch import (
-    NUMBERS,
     Matrix,
     Weights,
     entries_of,
     filled,
     instance,
+    name_of_dtype,
     record_of,
 )
 from lazyop.kernels.cuda_plan import Layout, choose_passes, similar
@@ -103,6 +103,7 @@ class DeviceWeights:
     def __init__(self, values: Sequence[Array], machine: Machine) -> None:
         self.values, self.machine = tuple(values), machine
         self.dtype = dtype_of(self.values[0])
+        self.name = self.dtype.name
         self._ways: dict[Any, _Way] = {}
 
     @cached_property
@@ -146,7 +147,7 @@ class DeviceWeights:
         if way is None:
             weights = self.oriented(transposed)
             shapes = [held.shape for held in weights]
-            entries = entries_of(self.dtype.name, number)
+            entries = entries_of(self.name, number)
             passes = choose_passes(shapes, columns, entries, layout, limits)
             records = [record_of(each, weights, conjugated=conjugated) for each in passes]
             if len(self._ways) >= _WAYS_KEPT:
@@ -177,27 +178,30 @@ class DeviceChain:
         if (kernel or held.choice) is None or not machine.holds(X):
             return None
         dtype = np.result_type(held.dtype, dtype_of(X))
-        if dtype.name not in NUMBERS:
+        number = name_of_dtype(dtype)
+        if number is None:
             return None
-        return self._run(_addressable(cast(X, dtype), machine), dtype)
+        return self._run(_addressable(cast(X, dtype), machine), number, dtype.itemsize)
 
-    def _run(self, X: Array, dtype: np.dtype[Any]) -> Array:
+    def _run(self, X: Array, number: str, itemsize: int) -> Array:
         held, machine, columns = self.kernel, self.kernel.machine, X.shape[1]
         by_columns = columns > 1 and abs(X.strides[0]) < abs(X.strides[1])
         layout = Layout(by_columns, by_columns)
-        way = self._way(columns, dtype.name, layout)
+        way = self._way(columns, number, layout)
         last = way.passes[-1]
+        source = _matrix(X, machine, itemsize)
         for found, record in zip(way.passes, way.records, strict=True):
             shape = (found.a * found.d * found.rows_out, columns)
             Y = machine.empty(shape, X, by_columns=by_columns and found is last)
-            full = filled(record, found, columns, _matrix(X, machine), _matrix(Y, machine))
-            machine.launch(X, _launch(held.dtype.name, dtype, found, columns, full))
-            X = Y
+            target = _matrix(Y, machine, itemsize)
+            full = filled(record, found, columns, source, target)
+            machine.launch(X, _launch(held.name, number, itemsize, found, columns, full))
+            X, source = Y, target
         return X
 
     def passes(self, columns: int) -> int:
         """Return how often an argument whose rows are contiguous goes to memory and back."""
-        return len(self._way(columns, self.kernel.dtype.name, Layout()).passes)
+        return len(self._way(columns, self.kernel.name, Layout()).passes)
 
     def _way(self, columns: int, number: str, layout: Layout) -> _Way:
         return self.kernel.way(
@@ -221,7 +225,7 @@ def device_chain(
 ) -> DeviceChain | None:
     """Return a chain of the values on a machine; None where its kernels don't take them."""
     dtype = dtype_of(values[0])
-    if dtype.name not in NUMBERS or any(dtype_of(v) != dtype for v in values):
+    if name_of_dtype(dtype) is None or any(dtype_of(v) != dtype for v in values):
         return None
     if not all(machine.holds(v) for v in values):
         return None
@@ -242,17 +246,15 @@ def _addressable(X: Array, machine: Machine) -> Array:
     return machine.contiguous(X) if any(step % size for step in X.strides) else X
 
 
-def _matrix(X: Array, machine: Machine) -> Matrix:
-    size = dtype_of(X).itemsize
-    row, column = (step // size for step in X.strides)
-    return Matrix(machine.address(X), row, 1 if X.shape[1] == 1 else column, size)
+def _matrix(X: Array, machine: Machine, itemsize: int) -> Matrix:
+    row, column = X.strides
+    column = 1 if X.shape[1] == 1 else column // itemsize
+    return Matrix(machine.address(X), row // itemsize, column, itemsize)
 
 
 def _launch(
-    weight: str, dtype: np.dtype[Any], found: Pass, columns: int, record: Record
-) -> Launch:  # fmt: skip
+    weight: str, number: str, itemsize: int, found: Pass, columns: int, record: Record
+) -> Launch:
     a, j, c = found.tiles(columns)
-    size = found.buffers * found.buffer * max(4, dtype.itemsize)
-    return Launch(
-        weight, dtype.name, found.tile.lanes, a * j * c, found.threads, size, record
-    )  # fmt: skip
+    size = found.buffers * found.buffer * max(4, itemsize)
+    return Launch(weight, number, found.tile.lanes, a * j * c, found.threads, size, record)

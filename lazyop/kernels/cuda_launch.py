@@ -6,7 +6,9 @@ Addresses are integers here, so that the same record serves a GPU and tests that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from struct import Struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +61,10 @@ _PACKED = {2: 4, 4: 2, 8: 2, 16: 1}
 
 Record = npt.NDArray[np.void]
 
+_ENDS, _INT = Struct("=QQqqqq"), Struct("=i")
+_FIELDS: Any = RECORD.fields
+_OFFSETS: dict[str, int] = {name: where for name, (_, where) in _FIELDS.items()}
+
 _INT32 = np.iinfo(np.int32).max
 
 
@@ -86,13 +92,15 @@ class Weights:
     @property
     def packs(self) -> int:
         """Which weights of a block several at a time can be read: none, of a row, of a column."""
-        c = self.shape[2]
-        outer, row, column, inner = self.strides
         count = _PACKED[self.itemsize]
+        # How far a step takes is no matter on an axis that has none.
+        outer, row, column, inner = (
+            step if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)
+        )
         aligned = self.address % (count * self.itemsize) == 0
         if count == 1 or not aligned or outer % count or inner % count:
             return APART
-        if column == 1 and row % count == c % count == 0:
+        if column == 1 and row % count == self.shape[2] % count == 0:
             return ALONG_ROWS
         return ALONG_COLUMNS if row == 1 and column % count == 0 else APART
 
@@ -110,6 +118,12 @@ class Matrix:
         """Whether so many neighbouring columns, from one that they divide on, can move at once."""
         aligned = self.address % (lanes * self.itemsize) == 0
         return aligned and self.column == 1 and self.row % lanes == 0
+
+
+@cache
+def name_of_dtype(dtype: np.dtype[Any]) -> str | None:
+    """Return the name of a dtype that the kernels know; None for another one."""
+    return dtype.name if dtype.name in NUMBERS else None
 
 
 def entries_of(weight: str, number: str) -> Entries:
@@ -143,7 +157,6 @@ def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> R
         "skew": found.skew,
         "buffer": found.buffer,
         "stages": len(found.stages),
-        "flags": STAGE_IN * found.stages_in | STAGE_OUT * found.stages_out,
     }
     for name, value in values.items():
         record[name] = value
@@ -161,17 +174,18 @@ def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> R
 
 def filled(record: Record, found: Pass, columns: int, x: Matrix, y: Matrix) -> Record:
     """Return a copy of a record with argument and result."""
-    full = record.copy()
-    full["x"], full["x_row"], full["x_column"] = x.address, x.row, x.column
-    full["y"], full["y_row"], full["y_column"] = y.address, y.row, y.column
-    full["columns"] = columns
-    full["tiles_c"] = found.tiles(columns)[2]
+    # By bytes: to copy and to assign fields takes NumPy longer than all the rest of a launch.
+    room = bytearray(record.data)
+    _ENDS.pack_into(room, 0, x.address, y.address, x.row, x.column, y.row, y.column)
     lanes = found.tile.lanes
-    flags = PACKS_IN * x.packs(lanes) | PACKS_OUT * y.packs(lanes)
+    flags = STAGE_IN * found.stages_in | STAGE_OUT * found.stages_out
+    flags |= PACKS_IN * x.packs(lanes) | PACKS_OUT * y.packs(lanes)
     flags |= ROWS_FIRST_IN * (found.stages_in and abs(x.row) < abs(x.column))
     flags |= ROWS_FIRST_OUT * (found.stages_out and abs(y.row) < abs(y.column))
-    full["flags"] |= flags
-    return full
+    tiles = -(-columns // found.tile.columns)
+    for name, value in (("columns", columns), ("tiles_c", tiles), ("flags", flags)):
+        _INT.pack_into(room, _OFFSETS[name], value)
+    return np.frombuffer(room, RECORD)
 
 
 def instance(weight: str, number: str, lanes: int) -> str:

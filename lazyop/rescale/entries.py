@@ -6,6 +6,7 @@ whose entries are known; of what another library, or a rule, makes products of, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -16,7 +17,15 @@ from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
-from lazyop.namespaces import Array, cast, is_array, is_complex, namespace_of, real_counterpart
+from lazyop.namespaces import (
+    Array,
+    cast,
+    is_array,
+    is_complex,
+    namespace_of,
+    real_counterpart,
+    to_numpy,
+)
 from lazyop.operator import LazyOperator
 from lazyop.quantization.packed import PackedButterfly
 from lazyop.structured.block import Block
@@ -27,13 +36,23 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse, from_sparse
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 
-__all__ = ["entry_arrays", "is_leaf", "magnitude", "magnitudes", "mapped", "scored_form", "settled"]
+__all__ = [
+    "entry_arrays",
+    "is_leaf",
+    "largest",
+    "magnitude",
+    "magnitudes",
+    "mapped",
+    "scored_form",
+    "settled",
+]
 
 Change: TypeAlias = Callable[[Array], Array]
 
 #: Hold entries, one array or two.
-_LEAVES = frozenset({Dense, Diagonal, KroneckerSparse, LowRank, Sparse})
+_LEAVES = frozenset({Circulant, Dense, Diagonal, KroneckerSparse, LowRank, Sparse, Toeplitz})
 #: Have entries 0 and 1 for good.
 _FIXED = frozenset({Extension, Identity, Permutation, Restriction, Zero})
 #: Are made of operators.
@@ -84,6 +103,11 @@ def magnitude(x: Array) -> Array:
     """Return the absolute values of an array, in double precision."""
     double = cast(x, np.complex128 if is_complex(x) else np.float64)
     return namespace_of(x).abs(double)
+
+
+def largest(x: Array) -> float:
+    """Return the largest of nonnegative numbers, 0 where there is none."""
+    return float(to_numpy(namespace_of(x).max(x))) if math.prod(x.shape) else 0.0
 
 
 def mapped(op: LazyOperator, change: Change) -> LazyOperator:

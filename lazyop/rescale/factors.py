@@ -19,6 +19,7 @@ import numpy as np
 from lazyop.algebra.composite import Conjugate, Product, Scaled
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiply
+from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import (
@@ -46,7 +47,7 @@ __all__ = ["Stage", "restored", "stages_of", "taken_apart"]
 Rebuild: TypeAlias = Callable[[Sequence[LazyOperator]], LazyOperator]
 
 #: A diagonal matrix passes through them.
-_TRANSPARENT = (Identity, Permutation)
+_TRANSPARENT = (Extension, Identity, Permutation, Restriction)
 
 
 def taken_apart(op: LazyOperator) -> tuple[list[LazyOperator], Rebuild]:
@@ -88,7 +89,7 @@ def _dtype(op: Scaled, made: Sequence[LazyOperator]) -> np.dtype[np.generic]:
 
 @dataclass(frozen=True)
 class Stage:
-    """One factor with entries, among permutations before and after it.
+    """One factor with entries, among what permutes or picks before and after it.
 
     Attributes
     ----------
@@ -105,6 +106,13 @@ class Stage:
     after: tuple[LazyOperator, ...]
     bias: Array | None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows = self.after[0] if self.after else self.factor
+        columns = self.before[-1] if self.before else self.factor
+        return rows.shape[0], columns.shape[1]
+
     def magnitudes(self, p: float) -> LazyOperator:
         """Return the matrix of the p-th powers of the absolute values of the entries."""
         return multiply(*self.after, magnitudes(self.factor, p), *self.before)
@@ -113,12 +121,21 @@ class Stage:
         """Return the stage with its rows and columns multiplied by positive numbers."""
         inner_rows, inner_columns = rows, columns
         for op in self.after:
-            inner_rows = op.T @ inner_rows
+            inner_rows = _passed_on(op.T, inner_rows)
         for op in reversed(self.before):
-            inner_columns = op @ inner_columns
+            inner_columns = _passed_on(op, inner_columns)
         factor = scaled(self.factor, inner_rows, inner_columns)
         bias = None if self.bias is None else _times(self.bias, rows)
         return Stage(self.before, factor, self.after, bias)
+
+
+def _passed_on(op: LazyOperator, d: Array) -> Array:
+    """Return the diagonal matrix E with ``A D = E A``, of ones where A has no row.
+
+    The transpose of an operator that picks or permutes is the other way round.
+    """
+    xp = namespace_of(d)
+    return op @ d + (1 - op @ xp.ones_like(d))
 
 
 def stages_of(layers: Sequence[Layer]) -> list[Stage]:
@@ -139,11 +156,10 @@ def _stages(layer: Layer, k: int) -> list[Stage]:
     places = [i for i, op in enumerate(factors) if not isinstance(op, _TRANSPARENT)]
     if not places:
         raise ValueError(f"layer {k}, {layer.operator!r}, has no entries that could be rescaled")
-    for i in places:
-        if scaled.dispatch(type(factors[i])) is scaled.dispatch(object):
+    for op in factors:
+        if not _can_be_scaled(op):
             raise TypeError(
-                f"rows and columns of {factors[i]!r} in layer {k} can't be multiplied one by one: "
-                "its entries depend on each other"
+                f"rows and columns of {op!r} in layer {k} can't be multiplied one by one"
             )
     found = []
     for i, start in zip(places, [0, *(place + 1 for place in places)], strict=False):
@@ -152,6 +168,18 @@ def _stages(layer: Layer, k: int) -> list[Stage]:
         before = tuple(factors[start:i][::-1])
         found.append(Stage(before, factors[i], after, layer.bias if is_last else None))
     return found
+
+
+def _can_be_scaled(op: LazyOperator) -> bool:
+    if isinstance(op, Restriction | Extension):  # the same row twice has one multiple
+        return np.unique(op.rows()).size == op.rows().size
+    if isinstance(op, _TRANSPARENT):
+        return True
+    if isinstance(op, BlockDiagonal):
+        return all(map(_can_be_scaled, op.operands)) and not any(
+            isinstance(block, _TRANSPARENT) for block in op.operands
+        )
+    return scaled.dispatch(type(op)) is not scaled.dispatch(object)
 
 
 def restored(layers: Sequence[Layer], stages: Sequence[Stage]) -> list[Layer]:

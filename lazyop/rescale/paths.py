@@ -16,9 +16,17 @@ import numpy as np
 
 from lazyop.algebra.composite import Product, Scaled
 from lazyop.butterfly.operator import Butterfly
-from lazyop.namespaces import Array, like, namespace_of
+from lazyop.namespaces import Array, like, namespace_of, to_numpy
 from lazyop.operator import LazyOperator
-from lazyop.rescale.entries import entry_arrays, is_leaf, magnitude, magnitudes, mapped, scored_form
+from lazyop.rescale.entries import (
+    entry_arrays,
+    is_leaf,
+    largest,
+    magnitude,
+    magnitudes,
+    mapped,
+    scored_form,
+)
 from lazyop.rescale.layers import Layer, as_layers
 from lazyop.rescale.sensitivity import sensitivities
 
@@ -40,14 +48,15 @@ class _Ranged:
     def plus(self, other: _Ranged) -> _Ranged:
         """Add another of the same shape."""
         low, high = sorted((self, other), key=lambda x: x.exponent)
+        if not largest(high.mantissa):  # whose exponent says nothing
+            return low
         mantissa = high.mantissa + low.mantissa * 2.0 ** (low.exponent - high.exponent)
         return _Ranged(mantissa, high.exponent).settled()
 
 
 def _exponent(x: Array) -> int:
     """Return the exponent of the largest of nonnegative numbers, 0 where there is none."""
-    largest = float(namespace_of(x).max(x)) if math.prod(x.shape) else 0.0
-    return min(max(math.frexp(largest)[1], -1000), 1000)
+    return min(max(math.frexp(largest(x))[1], -1000), 1000)
 
 
 def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
@@ -113,18 +122,19 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
     logarithm = (math.log(total.mantissa) if total.mantissa else -math.inf) / q
     if log:
         return logarithm + total.exponent * math.log(2) / q
+    whole = math.floor(total.exponent / q)
     try:
-        return float(total.mantissa ** (1 / q) * 2.0 ** (total.exponent / q))
+        return math.ldexp(total.mantissa ** (1 / q) * 2.0 ** (total.exponent / q - whole), whole)
     except OverflowError:
         raise OverflowError(
-            f"the path norm is beyond the range of floating-point numbers, 2 to the power of "
-            f"{total.exponent / q:.0f}; its logarithm is not: use log=True"
+            "the path norm is beyond the range of floating-point numbers, about 2 to the power of "
+            f"{whole}; its logarithm is not: use log=True"
         ) from None
 
 
 def _total(outputs: _Ranged) -> _Ranged:
     """Return the sum of all outputs."""
-    summed = float(namespace_of(outputs.mantissa).sum(outputs.mantissa))
+    summed = float(to_numpy(namespace_of(outputs.mantissa).sum(outputs.mantissa)))
     return _Ranged(summed, outputs.exponent)
 
 
@@ -241,9 +251,9 @@ def _scored(layer: Layer, before: _Ranged, back: _Ranged, exponent: int) -> Laye
     """Return a layer of scores, from the sums over the paths on either side."""
     operator = magnitudes(layer.operator, 1.0)
     derivatives = sensitivities(operator, back.mantissa, before.mantissa)
-    scale = 2.0 ** (before.exponent + back.exponent - exponent)
+    scale = 2.0 ** min(before.exponent + back.exponent - exponent, 1000)
     scores = scored_form(operator, lambda w: w * derivatives[id(w)][1] * scale)
     if layer.bias is None:
         return layer.with_parts(scores, None)
-    begun = magnitude(layer.bias) * back.mantissa * 2.0 ** (back.exponent - exponent)
+    begun = magnitude(layer.bias) * back.mantissa * 2.0 ** min(back.exponent - exponent, 1000)
     return layer.with_parts(scores, begun)

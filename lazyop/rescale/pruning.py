@@ -111,7 +111,9 @@ def _masked(layers: Sequence[Layer], kept: npt.NDArray[np.bool_]) -> list[Layer]
 
 
 def _times(op: LazyOperator, masks: dict[int, Array]) -> LazyOperator:
-    return mapped(op, lambda x: namespace_of(x).where(masks[id(x)], x, 0 * x))
+    return mapped(
+        op, lambda x: namespace_of(x).where(masks[id(x)], x, namespace_of(x).zeros_like(x))
+    )
 
 
 def _restored(layer: Layer) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lazyop.namespaces import Array, like, namespace_of, to_numpy
 from lazyop.operator import LazyOperator
-from lazyop.rescale.entries import entry_arrays, magnitude, mapped
+from lazyop.rescale.entries import entry_arrays, largest, magnitude, mapped
 from lazyop.rescale.factors import Stage, restored, stages_of
 from lazyop.rescale.layers import Layer, as_layers
 
@@ -26,8 +26,8 @@ _NEARLY, _PATIENCE = 1e-12, 8
 #: Smaller powers of entries than this, by the largest, are not safe from underflow.
 _FAINT = 1e-250
 
-#: Sweeps after which something is wrong: their number grows as that of the factors, times 10.
-_MOST_SWEEPS = 20_000
+#: Sweeps for each factor after which something is wrong. There are some six, if there are many.
+_MOST_SWEEPS = 500
 
 
 def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
@@ -48,15 +48,15 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
     ----------
     F : LazyOperator, or sequence of layers
         A chain: a `Butterfly`, or a product of butterflies, Kronecker-sparse, dense, sparse,
-        diagonal, block-diagonal or low-rank matrices and permutations, or a multiple of one. Or
-        the layers of a network, in the order in which they act: each a matrix (array, sparse array
-        or such a product), or a pair (matrix, bias). Inner junctions of a product are junctions
-        like those between layers.
+        diagonal, block-diagonal or low-rank matrices, permutations and restrictions, or a multiple
+        of one. Or the layers of a network, in the order in which they act: each a matrix (array,
+        sparse array or such a product), or a pair (matrix, bias). Inner junctions of a product are
+        junctions like those between layers.
     p : float
         Of which norm. Positive.
     powers_of_two : bool
         Whether multiples are rounded to powers of two. Then the function is the same to the last
-        bit, barring underflow, and norms across a junction differ by a factor of at most two.
+        bit, barring underflow, and norms across a junction differ by a factor of at most four.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
         If the rows of a factor can't be multiplied one by one, as those of a sum or a Kronecker
         product, or entries are not known.
     OverflowError
-        If a balanced entry is beyond the range of its dtype.
+        If a balanced entry is beyond the range of its dtype, or a multiple that of double
+        precision.
 
     Notes
     -----
@@ -147,9 +148,14 @@ def _uniform(stages: Sequence[Stage]) -> list[Array]:
 
     Units of which nothing comes in or nothing goes out keep the multiple 1, here and ever after.
     """
-    largest = [max(map(_largest, entry_arrays(stage.factor))) or 1.0 for stage in stages]
-    logs = np.log2(largest)
+    sizes = [max(map(largest, entry_arrays(stage.factor))) or 1.0 for stage in stages]
+    logs = np.log2(sizes)
     steps = np.rint(np.cumsum(np.mean(logs) - logs)[:-1])
+    if np.max(np.abs(steps), initial=0) > 1000:
+        raise OverflowError(
+            "the sizes of the factors differ by so much that multiples are beyond the range of "
+            "floating-point numbers"
+        )
     return [
         namespace_of(ones).where(_alive(left, right), 2.0 ** float(step) * ones, ones)
         for (left, right), step in zip(pairwise(stages), steps, strict=True)
@@ -168,11 +174,7 @@ def _alive(left: Stage, right: Stage) -> Array:
 
 def _ones(stage: Stage, axis: int = 0) -> Array:
     """Return ones, as many as a stage has rows (or columns), where its data live."""
-    return like(np.ones(stage.factor.shape[axis]), stage.factor._reference())
-
-
-def _largest(x: Array) -> float:
-    return float(namespace_of(x).max(x)) if math.prod(x.shape) else 0.0
+    return like(np.ones(stage.shape[axis]), stage.factor._reference())
 
 
 def _entries(stages: Sequence[Stage]) -> list[Array]:
@@ -184,11 +186,11 @@ def _entries(stages: Sequence[Stage]) -> list[Array]:
 def _faintest(stages: Sequence[Stage]) -> float:
     """Return the smallest positive entry, by the largest."""
     arrays = _entries(stages)
-    largest, least = max(map(_largest, arrays), default=0.0) or 1.0, math.inf
+    unit, least = max(map(largest, arrays), default=0.0) or 1.0, math.inf
     for x in arrays:
         xp = namespace_of(x)
-        least = min(least, float(xp.min(xp.where(x > 0, x, largest * xp.ones_like(x)))))
-    return min(1.0, least / largest)
+        least = min(least, float(to_numpy(xp.min(xp.where(x > 0, x, unit * xp.ones_like(x))))))
+    return min(1.0, least / unit)
 
 
 def _rescaled(stages: Sequence[Stage], multiples: Sequence[Array]) -> list[Stage]:
@@ -200,13 +202,13 @@ def _rescaled(stages: Sequence[Stage], multiples: Sequence[Array]) -> list[Stage
 
 def _swept(stages: Sequence[Stage], p: float) -> list[Array]:
     """Return multiples of real, nonnegative stages that balance them, by over-relaxation."""
-    largest = max(map(_largest, _entries(stages)), default=0.0) or 1.0
-    matrices, biases = zip(*(_powers(stage, largest, p) for stage in stages), strict=True)
+    unit = max(map(largest, _entries(stages)), default=0.0) or 1.0
+    matrices, biases = zip(*(_powers(stage, unit, p) for stage in stages), strict=True)
     junctions = range(1, len(stages))
     longer = 2 / (1 + math.sin(math.pi / len(stages)))
     powers = [_ones(stages[0], axis=1), *map(_ones, stages)]
     best, waited = math.inf, 0
-    for _ in range(_MOST_SWEEPS):
+    for _ in range(_MOST_SWEEPS * len(stages)):
         off = 0.0
         for k in junctions:
             coming = matrices[k - 1] @ (1 / powers[k - 1]) + biases[k - 1]
@@ -219,10 +221,10 @@ def _swept(stages: Sequence[Stage], p: float) -> list[Array]:
     raise RuntimeError(f"balancing has not settled: norms still differ by {best:.1e}")
 
 
-def _powers(stage: Stage, largest: float, p: float) -> tuple[LazyOperator, Any]:
-    """Return the p-th powers of the entries and of the bias, by the largest of all."""
-    unit = Stage(stage.before, mapped(stage.factor, lambda x: x / largest), stage.after, None)
-    return unit.magnitudes(p), 0.0 if stage.bias is None else (stage.bias / largest) ** p
+def _powers(stage: Stage, unit: float, p: float) -> tuple[LazyOperator, Any]:
+    """Return the p-th powers of the entries and of the bias, in a unit of their own."""
+    in_unit = Stage(stage.before, mapped(stage.factor, lambda x: x / unit), stage.after, None)
+    return in_unit.magnitudes(p), 0.0 if stage.bias is None else (stage.bias / unit) ** p
 
 
 def _stepped(x: Array, coming: Array, going: Array, longer: float) -> tuple[Array, float]:
@@ -233,9 +235,9 @@ def _stepped(x: Array, coming: Array, going: Array, longer: float) -> tuple[Arra
     xp = namespace_of(x)
     alive = xp.logical_and(coming > 0, going > 0)
     one = xp.ones_like(x)
-    ratio = xp.where(alive, going, one) / xp.where(alive, coming, one)
-    ratio = xp.where(alive, xp.sqrt(ratio) / x, one)
-    return x * ratio**longer, float(xp.max(xp.abs(xp.log(ratio)))) if x.shape[0] else 0.0
+    ratio = xp.where(alive, going, one) / xp.where(alive, coming, x * x)
+    step = xp.log(xp.where(alive, xp.sqrt(ratio) / x, one))
+    return x * xp.exp(longer * step), largest(xp.abs(step))
 
 
 def _times(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:

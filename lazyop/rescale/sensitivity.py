@@ -16,7 +16,7 @@ from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
-from lazyop.namespaces import Array, namespace_of, take_rows
+from lazyop.namespaces import Array, dtype_of, namespace_of, take_rows, zeros
 from lazyop.operator import LazyOperator
 from lazyop.rescale.factors import coordinates
 from lazyop.structured.block import Block
@@ -27,6 +27,7 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 
 __all__ = ["Derivatives", "sensitivities"]
 
@@ -94,6 +95,34 @@ def _(op: LowRank, U: Array, V: Array, found: Derivatives) -> None:
     xp = namespace_of(U)
     _add(op.U, U @ xp.matrix_transpose(V) @ op.V, found)
     _add(op.V, V @ xp.matrix_transpose(U) @ op.U, found)
+
+
+@_visit.register
+def _(op: Circulant, U: Array, V: Array, found: Derivatives) -> None:
+    _add(op.c, _correlation(U, V, op.shape[0]), found)
+
+
+@_visit.register
+def _(op: Toeplitz, U: Array, V: Array, found: Derivatives) -> None:
+    xp, (m, n) = namespace_of(U), op.shape
+    found_below = _correlation(U, V, max(m + n - 1, 0))
+    above = xp.flip(found_below[m:], axis=0)
+    _add(op.c, found_below[:m], found)
+    _add(op.r, xp.concat([zeros((min(n, 1),), dtype_of(U), U), above]), found)  # r[0] is not used
+
+
+def _correlation(U: Array, V: Array, period: int) -> Array:
+    """Return the sums of ``u[i] v[j]`` over ``(i - j) % period``, for all of these numbers."""
+    total = zeros((period,), dtype_of(U), U)
+    for k in range(U.shape[1] if period else 0):
+        u, v = (_padded(X[:, k], period) for X in (U, V))
+        total = total + Circulant(v).T @ u
+    return total
+
+
+def _padded(x: Array, length: int) -> Array:
+    rest = zeros((length - x.shape[0],), dtype_of(x), x)
+    return namespace_of(x).concat([x, rest])
 
 
 def _visit_factors(factors: tuple[LazyOperator, ...], U: Array, V: Array, d: Derivatives) -> None:

@@ -12,6 +12,7 @@ from lazyop.aslazy import aslazy
 from lazyop.namespaces import (
     Array,
     adjoint,
+    cast,
     conj,
     device_of,
     dtype_of,
@@ -38,7 +39,8 @@ def inverse(A: Any, solver: Solver | None = None) -> LazyOperator:
       and products, Kronecker products and block-diagonal operators of these;
     - of a product, a Kronecker product, a block-diagonal operator, a power, a multiple, an adjoint:
       the same of the operands' inverses, reversed in a product;
-    - diagonal and triangular matrices; Kronecker-sparse factors block by block, and butterflies of
+    - diagonal and triangular matrices, circulant ones and circular convolutions; transforms that
+      lose nothing, orthonormal or not; Kronecker-sparse factors block by block, and butterflies of
       square factors factor by factor, each block by LU with partial pivoting;
     - a sum of something that has an inverse from structure, and of operators of low rank r,
       by the identity of Woodbury [1]_ with a matrix of order r,
@@ -153,7 +155,8 @@ class _Inversion:
         """Return the inverse of a sum with terms of low rank."""
         thin = [_thin_factors(term) for term in op.operands]
         rest = [term for term, factors in zip(op.operands, thin, strict=True) if factors is None]
-        if not rest or len(rest) == len(thin):
+        ranks = sum(factors[1].shape[1] for factors in thin if factors is not None)
+        if not rest or not 0 < 2 * ranks <= op.shape[0]:
             return None
         try:
             base = _Inversion(None, dense_below=op.shape[0])(add(*rest))
@@ -171,9 +174,9 @@ def _thin_factors(op: LazyOperator) -> tuple[Array, Array] | None:
     coefficient, inner = split(op)
     if isinstance(inner, Conjugate) and isinstance(inner.operand, LowRank):
         inner = LowRank(conj(inner.operand.U), conj(inner.operand.V))
-    if not isinstance(inner, LowRank) or 2 * inner.U.shape[1] > inner.shape[0]:
+    if not isinstance(inner, LowRank):
         return None
-    return coefficient * inner.U, inner.V
+    return coefficient * cast(inner.U, op.dtype), inner.V
 
 
 def _corrected(base: LazyOperator, terms: list[tuple[Array, Array]]) -> LazyOperator:

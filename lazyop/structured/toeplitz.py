@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.algebra.array_norm import array_norm, entries_norm, extreme, sum_axis
-from lazyop.kernels.circular import convolved, spectrum
+from lazyop.kernels.circular import convolved, inverse_filter, spectrum
 from lazyop.kernels.fourier import dft, fast_length
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import (
@@ -29,7 +29,6 @@ from lazyop.namespaces import (
     zeros,
 )
 from lazyop.operator import LazyOperator
-from lazyop.tracing import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -254,16 +253,7 @@ class Circulant(_ConstantDiagonals):
         return array_norm(self.c[:, None], 1)  # what all rows and columns sum up to
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
-        xp, values = namespace_of(self.c), self._eigenvalues()
-        sizes = xp.abs(values)
-        rcond = value_of(xp.min(sizes) / xp.max(sizes)) if value_of(xp.max(sizes)) != 0 else 0.0
-        if rcond is not None and not rcond >= np.finfo(real_counterpart(self.dtype)).eps:
-            raise np.linalg.LinAlgError(
-                "a circulant matrix is singular to working precision: of its eigenvalues, the "
-                f"smallest is {rcond:.2g} times the largest"
-            )
-        column = dft(1 / values, (0,), "backward", inverse=True)
-        return Circulant(column if self.dtype.kind == "c" else xp.real(column))
+        return Circulant(inverse_filter(self.c))
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Circulant) or not share_home(self.c, other.c):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.kernels.fourier import NORMS
-from lazyop.namespaces import Array, cast, namespace_of
+from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AlongAxes(LazyOperator):
     dtype : dtype
         The dtype of the matrix.
     dims_in, dims_out : tuple of int
-        The shapes of argument and result, of equally many axes.
+        The shapes of argument and result.
     axes : tuple of int
         Along which axes it acts; not negative.
     """
@@ -49,6 +49,8 @@ class AlongAxes(LazyOperator):
     ) -> None:
         self._dims_in, self._dims_out, self._axes = dims_in, dims_out, axes
         self._axes_in_stack = tuple(axis + 1 for axis in axes)
+        self._is_short = self._makes_new and 0 not in dims_in and 0 not in dims_out
+        self._is_flat = len(dims_in) == len(dims_out) == 1
         super().__init__(dtype, (math.prod(dims_out), math.prod(dims_in)))
 
     @abstractmethod
@@ -65,11 +67,15 @@ class AlongAxes(LazyOperator):
         return xp.reshape(Y, (self.shape[0], columns))
 
     def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if not (self.shape[0] and self.shape[1]):
+        if not self._is_short:
             return super()._apply_vector(x)
-        y = self._transform(x if len(self._dims_in) == 1 else x.reshape(self._dims_in), self._axes)
-        product: npt.NDArray[Any] = cast(y.reshape(self.shape[0]), self._result_with(x.dtype))
-        return product
+        y: npt.NDArray[Any]
+        if self._is_flat:
+            y = self._transform(x, self._axes)
+        else:
+            y = self._transform(x.reshape(self._dims_in), self._axes).reshape(self.shape[0])
+        dtype = self._result_with(x.dtype)
+        return y if y.dtype == dtype else y.astype(dtype)
 
     def _apply_stack(self, S: Array) -> Array:
         xp, (depth, _, columns) = namespace_of(S), S.shape

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.kernels.circular import convolved, spectrum
+from lazyop.algebra.array_norm import absolute_sums, array_norm, entries_norm
+from lazyop.kernels.circular import convolved, inverse_filter, spectrum
 from lazyop.kernels.fourier import fast_length
 from lazyop.kernels.plan import Step
 from lazyop.kernels.real_parts import by_parts
@@ -19,6 +20,10 @@ from lazyop.transforms.resize import resized, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Convolution(AlongAxes):
@@ -113,20 +118,19 @@ class Convolution(AlongAxes):
         xp, size = namespace_of(X), period - self.kernel.shape[0] + 1
         count = -(-X.shape[axis] // size)
         before, after = X.shape[:axis], X.shape[axis + 1 :]
-        blocks = xp.reshape(resized(X, count * size, axis), (*before, count, size, *after))
 
-        def of_blocks(some: slice) -> Array:
-            part = blocks[along(axis, some)]
-            return convolved(part, transformed, (period,), (axis + 1,), real)
+        def of_blocks(first: int, last: int) -> Array:
+            part = resized(X[along(axis, slice(first * size, None))], (last - first) * size, axis)
+            blocks = xp.reshape(part, (*before, last - first, size, *after))
+            return convolved(blocks, transformed, (period,), (axis + 1,), real)
 
         if isinstance(X, np.ndarray):
-            step = max(1, _CACHED * count // blocks.size)
-            Y = _overlapped(of_blocks, (*before, count, size, *after), axis, step)
-        else:
-            Y = of_blocks(slice(None))
-            main = resized(Y[along(axis + 1, slice(size))], count + 1, axis)
-            tails = resized(Y[along(axis + 1, slice(size, period))], size, axis + 1)
-            Y = main + shifted(tails, 1, count + 1, axis)
+            step = max(1, _CACHED * X.shape[axis] // (X.size * size))
+            return _overlapped(of_blocks, X, axis, (count, size, self.kernel.shape[0] - 1), step)
+        Y = of_blocks(0, count)
+        main = resized(Y[along(axis + 1, slice(size))], count + 1, axis)
+        tails = resized(Y[along(axis + 1, slice(size, period))], size, axis + 1)
+        Y = main + shifted(tails, 1, count + 1, axis)
         return xp.reshape(Y, (*before, (count + 1) * size, *after))
 
     def _transpose(self) -> LazyOperator:
@@ -202,6 +206,16 @@ class CircularConvolution(AlongAxes):
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return CircularConvolution(inverse_filter(self.kernel), self.dims, self.axes)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == "fro":
+            return math.sqrt(self.shape[0]) * entries_norm(self.kernel)
+        if order == 2:
+            return array_norm(self._spectrum[None, ...], 1)  # the largest magnitude
+        return float(absolute_sums(self.kernel, axis=None))  # what all rows and columns sum up to
+
     def _flops(self) -> int:
         points = math.prod(self._lengths)
         each = math.ceil(5 * points * math.log2(points)) + 3 * points
@@ -230,21 +244,33 @@ def _plus_multiple(Y: Array | None, tap: Any, X: Array) -> Array:
 
 
 def _overlapped(
-    of_blocks: Callable[[slice], Array], shape: tuple[int, ...], axis: int, step: int
+    of_blocks: Callable[[int, int], Array],
+    X: npt.NDArray[Any],
+    axis: int,
+    sizes: tuple[int, int, int],
+    step: int,
 ) -> Array:
-    """Add up overlapping results of blocks, so few at a time that they stay in the cache."""
-    Y = None
-    count, size = shape[axis], shape[axis + 1]
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        part = of_blocks(slice(start, stop))
+    """Add up overlapping results of blocks, so few at a time that they stay in the cache.
+
+    The sizes are the number of blocks, their length, and by how much their results overlap.
+    """
+    count, size, overlap = sizes
+    Y: Any = None
+    carried: Any = 0.0
+    head, tail = along(axis + 1, slice(overlap)), along(axis + 1, slice(size, size + overlap))
+    for first in range(0, count, step):
+        last = min(first + step, count)
+        part = of_blocks(first, last)
         if Y is None:
-            Y = np.zeros((*shape[:axis], count + 1, *shape[axis + 1 :]), part.dtype)
-        Y[along(axis, slice(start, stop))] += part[along(axis + 1, slice(size))]
-        tail = along(axis + 1, slice(part.shape[axis + 1] - size))
-        rest = part[along(axis + 1, slice(size, None))]
-        Y[along(axis, slice(start + 1, stop + 1))][tail] += rest
-    return Y
+            Y = np.empty((*X.shape[:axis], count + 1, size, *X.shape[axis + 1 :]), part.dtype)
+            Y[along(axis, count)] = 0
+        Y[along(axis, slice(first, last))] = part[along(axis + 1, slice(size))]
+        overlaps = part[tail]
+        Y[along(axis, slice(first, first + 1))][head] += carried
+        Y[along(axis, slice(first + 1, last))][head] += overlaps[along(axis, slice(-1))]
+        carried = overlaps[along(axis, slice(last - first - 1, None))]
+    Y[along(axis, slice(count, None))][head] += carried
+    return Y.reshape(*X.shape[:axis], (count + 1) * size, *X.shape[axis + 1 :])
 
 
 # Which way ----------------------------------------------------------------------------------

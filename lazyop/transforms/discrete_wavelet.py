@@ -47,7 +47,7 @@ class WaveletTransform(AlongAxes):
     ) -> None:
         self.dims, self.wavelet, self.mode = dims, wavelet, mode
         self.level, self.axis, self.dual = level, axis, dual
-        self._banks = level_banks(dims[axis], wavelet, mode, level, dual)
+        self._banks: tuple[Any, ...] = level_banks(dims[axis], wavelet, mode, level, dual)
         #: The lengths of the coefficients, the coarsest first: cA_n, cD_n, ..., cD_1.
         details = [bank.half for bank in reversed(self._banks)]
         self._lengths = [*details[:1], *details] if details else [dims[axis]]
@@ -146,7 +146,8 @@ class WaveletTransform(AlongAxes):
         others = self.shape[1 if self._is_analysis else 0] // max(self.dims[self.axis], 1)
         taps = 2 * len(filters_of(self.wavelet).dec_lo)
         each = 4 if self.dtype.kind == "c" else 2
-        return each * taps * others * sum(bank.half for bank in self._banks)
+        halves: int = sum(bank.half for bank in self._banks)
+        return each * taps * others * halves
 
     def _details(self) -> str:
         name = self.wavelet if isinstance(self.wavelet, str) else f"{len(self.wavelet[0])} taps"

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazyop.kernels.trigonometric import with_ends
-from lazyop.namespaces import Array, along
+from lazyop.namespaces import Array, along, zeros
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class EndWeights(AlongAxes):
@@ -75,6 +77,17 @@ class EndWeights(AlongAxes):
 
     def _conj(self) -> LazyOperator:
         return self
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return True
+
+    def _diagonal(self, reference: Array) -> Array:
+        ones = zeros((self.shape[0], 1), self.dtype, reference) + 1
+        return self._run(ones)[:, 0]
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return EndWeights(self.dims, self.axes, 1 / self.first, 1 / self.last, self.dtype)
 
     def _flops(self) -> int:
         ends = sum(self.shape[0] // self.dims[axis] for axis in self.axes if self.dims[axis])

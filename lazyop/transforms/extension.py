@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.namespaces import Array, cast, dtype_of, like, namespace_of, zeros
+from lazyop.namespaces import Array, dtype_of, like, namespace_of, zeros
 
 #: PyWavelets' names of the modes.
 MODES = (
@@ -79,7 +79,7 @@ class Extension:
             near = X
             if not self.is_short:
                 near = xp.concat([X[:, : self.reach, :], X[:, self.n - self.reach :, :]], axis=1)
-            outside = xp.matmul(cast(like(self.matrix, X), dtype_of(X)), near)
+            outside = xp.matmul(like(self.matrix.astype(dtype_of(X)), X), near)
             ends = [outside[:, : self.left, :], outside[:, self.left :, :]]
         return xp.concat([ends[0], X, ends[1]], axis=1)
 
@@ -90,7 +90,7 @@ class Extension:
         if self.matrix is None:
             return inside
         outside = xp.concat([X[:, :left, :], X[:, left + n :, :]], axis=1)
-        folded = xp.matmul(cast(like(self.matrix.T, X), dtype_of(X)), outside)
+        folded = xp.matmul(like(self.matrix.T.astype(dtype_of(X)), X), outside)
         if self.is_short:
             return inside + folded
         first = inside[:, :reach, :] + folded[:, :reach, :]

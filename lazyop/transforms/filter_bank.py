@@ -64,6 +64,7 @@ class FilterBank:
         size = n + 1 if self._appends_zero else n
         own = "periodization" if self._is_periodic else mode
         self._mode = own
+        self._synthesis_mode = "periodization" if self._is_periodic else "zero"
         self._extension = Extension(size, left, 2 * self.half + taps - 2 - left - size, own)
         pywt = pywavelets()
         self._wavelet = pywt.Wavelet("", filter_bank=(low, high, low[::-1], high[::-1]))
@@ -107,8 +108,9 @@ class FilterBank:
         It is the adjoint where the signal is periodized, or zero beyond the ends; otherwise, what
         the coefficients near the ends saw beyond goes back to the samples near the ends.
         """
-        mode = "periodization" if self._is_periodic else "zero"
-        X: Array = self._pywt.idwt(low, high, self._wavelet, mode, axis=axis)
+        X: Array = self._pywt.idwt(low, high, self._wavelet, self._synthesis_mode, axis=axis)
+        if X.shape[axis] == self.n and self._ends_to_ends is None:
+            return X
         keep = (slice(None),) * axis
         if X.shape[axis] != self.n:
             if self._is_periodic and not self._appends_zero:

@@ -24,7 +24,11 @@ from lazyop.transforms.along_axes import (
 from lazyop.transforms.resize import as_axes_and_lengths, resize, resized_dims
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Fourier(AlongAxes):
@@ -60,6 +64,16 @@ class Fourier(AlongAxes):
     def _is_unitary(self) -> bool:
         return self.norm == "ortho"
 
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return Fourier(self.dims, self.axes, self.norm, not self.inverse, self.dtype)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        magnitude: float = self._points() ** -self._divides_by()  # of every entry of one transform
+        if order not in (2, "fro"):
+            return self._points() * magnitude
+        spectral = math.sqrt(self._points()) * magnitude
+        return spectral if order == 2 else math.sqrt(self.shape[0]) * spectral
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Fourier) or (self.dims, self.inverse) != (
             other.dims,
@@ -83,7 +97,7 @@ class Fourier(AlongAxes):
 
     def _flops(self) -> int:
         points = self._points()
-        return math.ceil(5 * points * math.log2(points)) * (self.shape[0] // points or 1)
+        return math.ceil(5 * points * math.log2(points)) * (self.shape[0] // points)
 
     def _details(self) -> str:
         parts = ("inverse" * self.inverse, super()._details(), f"norm={self.norm!r}")

@@ -120,7 +120,8 @@ class ShortTime(AlongAxes):
 
     def _details(self) -> str:
         sizes = f"window of {self.window.shape[0]}, hop {self.hop}, {self.fft_mode}"
-        parts = ("doubled" * self.doubled, super()._details(), sizes)
+        along = f"{self.dims} along {self.axis}" if len(self.dims) > 1 else ""
+        parts = ("doubled" * self.doubled, along, sizes)
         return ", ".join(part for part in parts if part)
 
     def _as(self, kind: type[ShortTime]) -> ShortTime:

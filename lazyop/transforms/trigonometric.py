@@ -18,7 +18,11 @@ from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.resize import resize, resized_dims
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Trigonometric(AlongAxes):
@@ -82,11 +86,24 @@ class Trigonometric(AlongAxes):
         expected = self.dims, self.kind, INVERSE_TYPE[self.type], self._is_balanced
         if expected != (other.dims, other.kind, other.type, other._is_balanced):
             return None
-        lengths = (logical_length(self.kind, self.type, self.dims[axis]) for axis in self.axes)
         exponent = 1 - NORMS[self.norm] - NORMS[other.norm]
-        coefficient = math.prod(lengths) ** exponent if exponent else 1
+        coefficient = self._logical_points() ** exponent if exponent else 1
         dtype = np.result_type(self.dtype, other.dtype)
         return multiple(coefficient, Identity(self.shape[0], dtype), dtype)
+
+    def _logical_points(self) -> int:
+        lengths = (logical_length(self.kind, self.type, self.dims[axis]) for axis in self.axes)
+        return math.prod(lengths)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        turned = INVERSE_TYPE[self.type], ADJOINT_NORM[self.norm], self.orthogonalize
+        return Trigonometric(self.dims, self.axes, self.kind, *turned, self.dtype)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order not in (2, "fro") or not self._is_balanced:
+            return None
+        spectral: float = self._logical_points() ** (0.5 - NORMS[self.norm])
+        return spectral if order == 2 else math.sqrt(self.shape[0]) * spectral
 
     def _flops(self) -> int:
         points = math.prod(self.dims[axis] for axis in self.axes)

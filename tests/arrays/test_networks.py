@@ -49,6 +49,17 @@ def test_figures_are_those_of_numpy():
         np.testing.assert_array_equal(one.numpy(), other)
 
 
+def test_parameters_that_need_gradients_are_read_as_they_are():
+    model = network()
+    layers = [(model[1].weight, model[1].bias), model[3][1].weight]
+    read = lo.rescale.read_layers(model)[:2]
+    assert lo.rescale.path_norm(layers) == lo.rescale.path_norm(read)
+    torch.testing.assert_close(
+        lo.rescale.balance(layers)[0][0].detach(), lo.rescale.balance(read)[0][0]
+    )
+    assert lo.rescale.prune(layers, 0.5)[1].requires_grad
+
+
 def test_single_precision_and_arrays_of_numpy_are_written():
     model = network(torch.float32)
     layers = lo.rescale.read_layers(model)

@@ -86,6 +86,15 @@ def test_hadamard(n):
     assert np.array_equal(lo.butterfly.hadamard(n).toarray(), H)
 
 
+@pytest.mark.parametrize("n", [12, 20, 24, 160])
+def test_hadamard_of_other_orders(n):
+    for norm in NORMS:
+        close(lo.butterfly.hadamard(n, norm), lo.transforms.hadamard(n, norm=norm).toarray())
+    A = lo.butterfly.hadamard(n)
+    assert np.array_equal((A.H @ A).toarray(), n * np.eye(n))
+    assert lo.factorize(A.toarray(), A.chain).relative_error < 1e-13
+
+
 @pytest.mark.parametrize(("n", "levels"), [(2, 1), (8, 3), (8, 2), (12, 2), (12, 1), (24, None)])
 def test_haar(n, levels):
     deepest = 3 if levels is None else levels
@@ -241,7 +250,7 @@ def test_what_is_known_is_saved(tmp_path):
         (lambda: lo.butterfly.dct(4, dtype="float16"), TypeError, "got float16"),
         (lambda: lo.butterfly.dct(4, 1), ValueError, "must be 2, 3 or 4, got 1"),
         (lambda: lo.butterfly.dst(4, "II"), TypeError, "must be 2, 3 or 4, got 'II'"),
-        (lambda: lo.butterfly.hadamard(12), ValueError, "power of two, got n = 12"),
+        (lambda: lo.butterfly.hadamard(36), ValueError, "times 1, 12 or 20, got n = 36"),
         (lambda: lo.butterfly.haar(7), ValueError, "multiple of 2, got n = 7"),
         (lambda: lo.butterfly.haar(12, 3), ValueError, "multiple of 8, got n = 12"),
         (lambda: lo.butterfly.haar(12, 0), ValueError, "positive integer, got 0"),

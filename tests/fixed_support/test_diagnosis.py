@@ -112,7 +112,7 @@ def closed_by_trial(I, J):
 def test_all_small_supports_of_two_rows_or_columns_are_decided_right(n, r):
     one = list(product(product((0, 1), repeat=2), product((0, 1), repeat=n)))
     cases = list(combinations_with_replacement(one, r))
-    for case in cases[:: max(1, len(cases) // 50)]:
+    for case in cases[:: max(1, len(cases) // 40)]:
         I, J = np.array([i for i, _ in case]).T, np.array([j for _, j in case])
         if not (I @ J).any():
             continue
@@ -245,9 +245,9 @@ def test_sparse_products_find_what_dense_ones_do(monkeypatch):
     assert set(expected) >= {"not closed", "unknown"}
 
 
-#: Of 200 supports with independent entries, in percent, how many a single pinned rank-one support
-#: proves not closed: order, density, and the figure for many draws.
-FREQUENCIES = [(10, 0.1, 17), (10, 0.15, 45), (10, 0.2, 95), (10, 0.5, 87), (30, 0.05, 77)]
+#: Of supports with independent entries, in percent, how many a single pinned rank-one support
+#: proves not closed: order, density, and the figure for 3,000 draws (1,000 for order 30).
+FREQUENCIES = [(10, 0.1, 16.7), (10, 0.15, 62.1), (10, 0.2, 91.9), (10, 0.5, 81.8), (30, 0.05, 78)]
 
 
 def by_definition(I, J):
@@ -263,7 +263,7 @@ def by_definition(I, J):
 
 @pytest.mark.parametrize(("n", "density", "percent"), FREQUENCIES)
 def test_random_supports_are_as_bad_as_known(n, density, percent):
-    rng, draws = np.random.default_rng(7), 120
+    rng, draws = np.random.default_rng(7), 80
     found, known = 0, 0
     for _ in range(draws):
         I, J = (rng.random((n, n)) < density for _ in range(2))

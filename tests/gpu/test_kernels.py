@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import PAIRS, Compiled, Emulated, compiler
+from machines import PAIRS, Compiled, Emulated, compiler, walled
 from market import any_chain, random
 
 import lazyop as lo
@@ -117,3 +117,35 @@ def test_any_chain(folder, chain, columns, shared_bytes, by_columns):
             X = random("complex64", matrix.shape[1], columns)
             X = np.asfortranarray(X) if by_columns else X
             agree(A.apply(X, "cuda"), matrix @ X, "complex64")
+
+
+@pytest.mark.parametrize("end", [False, True])
+@pytest.mark.parametrize("columns", [1, 11, 16])
+def test_nothing_is_read_beyond_its_end(end, columns, folder):
+    """Blocks whose rows are no multiple of what a thread has, and tiles that are not full."""
+    if compiler() is None:
+        pytest.skip("no C++ compiler on this machine")
+    for shape in ((3, 9, 6, 1), (1, 12, 5, 7), (2, 5, 8, 3), (3, 2, 2, 5)):
+        values = walled(random("float32", *shape), end=end)
+        D = dense_of([values])
+        chain = device_chain([values], Compiled(folder))
+        for A, matrix in ((chain, D), (chain.transpose(), D.T)):
+            X = walled(random("float32", matrix.shape[1], columns), end=end)
+            agree(A.apply(X, "cuda"), matrix @ X, "float32")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_rounds_to_nearest(dtype, machine):
+    """Products of two numbers are exact in single precision, and rounded once."""
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+    scales = np.array([1e-6, 1.0, 1e3, 1e4, 1e36], "float32")[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        w, x = ((random("float32", 5, 60, seed=k) * scales).astype(dtype).ravel() for k in (1, 2))
+        w[:2], x[:3] = (np.nan, np.inf), (1, 2, -np.inf)
+        expected = (w.astype("float32") * x.astype("float32")).astype(dtype)
+    chain = device_chain([w.reshape(-1, 1, 1, 1)], machine())
+    found = chain.apply(x.reshape(-1, 1), "cuda")[:, 0]
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    there = ~np.isnan(expected)
+    np.testing.assert_array_equal(found[there], expected[there])

@@ -59,7 +59,7 @@ def descended_chain(steps, time):
 )
 def test_gradient_descent_drifts_in_proportion_to_its_step(descended, time, junctions):
     drifts = []
-    for steps in (200, 400, 800):
+    for steps in (100, 200, 400):
         start, end = (conserved(x) for x in descended(steps, time))
         assert len(start) == junctions
         drifts.append(max(np.max(np.abs(x - y)) for x, y in zip(start, end, strict=True)))

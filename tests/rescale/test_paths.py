@@ -188,6 +188,15 @@ def test_deep_networks_beyond_the_range_of_floats():
     assert path_norm([np.float32([[1e30]]), np.float32([[1e30]])]) == pytest.approx(1e60, rel=1e-6)
 
 
+def test_norms_at_the_ends_of_the_range():
+    assert path_norm([[[1.7e308]]]) == 1.7e308
+    assert path_norm([[[1e-150]], [[1e-150]]]) == pytest.approx(1e-300)
+    begun = [([[0.0]], [1e-300]), [[1e-300]], ([[1.0]], [0.0])]
+    assert path_norm([[[1e300]], [[1e300]], *begun], log=True) == pytest.approx(-600 * math.log(10))
+    (_, biases), last, _ = path_scores([[[1e300]], *begun])[1:]
+    assert biases.tolist() == last[0].tolist() == [0.0]  # 1e-600
+
+
 def test_norms_without_paths():
     assert path_norm([np.zeros((2, 3))]) == 0.0
     assert path_norm([np.zeros((2, 3))], log=True) == -math.inf

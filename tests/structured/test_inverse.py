@@ -145,6 +145,15 @@ def test_a_low_rank_correction_of_something_singular():
         lo.inverse(lo.Identity(3) - thirds)
 
 
+def test_a_complex_multiple_of_a_real_correction():
+    u = random("float32", 6, 1) / 6
+    A = lo.Identity(6, "float32") + 1j * lo.LowRank(u, u)
+    for moved in (A, A.to("array_api_strict")):
+        B = lo.inverse(moved)
+        assert B.dtype == np.complex64
+        is_inverse(B.to("numpy"), A, tol=1e-6)
+
+
 def leaf(n):
     kinds = [
         st.just(lo.Identity(n)),

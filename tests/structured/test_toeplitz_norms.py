@@ -41,7 +41,7 @@ def test_circulant_operators(n, dtype):
 
 @pytest.mark.parametrize("c", [[1.0, -1.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
 def test_singular_circulant_operators(c):
-    with pytest.raises(np.linalg.LinAlgError, match="circulant matrix is singular to working"):
+    with pytest.raises(np.linalg.LinAlgError, match="circular convolution is singular to working"):
         lo.inverse(lo.Circulant(c))
 
 

