@@ -21,9 +21,11 @@ from lazyop.transforms.wavelet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class WaveletTransform(AlongAxes):
@@ -182,7 +184,7 @@ class WaveletAnalysis(WaveletTransform):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletSynthesis, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletSynthesis, not self.dual) if self._is_invertible() else None
 
 
@@ -203,7 +205,7 @@ class WaveletSynthesis(WaveletTransform):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletAnalysis, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletAnalysis, not self.dual) if self._is_invertible() else None
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:

@@ -16,9 +16,11 @@ from lazyop.transforms.discrete_wavelet import level_banks, undoes
 from lazyop.transforms.wavelet import Wavelet, as_levels, as_mode, as_wavelet, filters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class WaveletTransformN(AlongAxes):
@@ -224,7 +226,7 @@ class WaveletAnalysisN(WaveletTransformN):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletSynthesisN, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletSynthesisN, not self.dual) if self._is_invertible() else None
 
 
@@ -249,7 +251,7 @@ class WaveletSynthesisN(WaveletTransformN):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletAnalysisN, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletAnalysisN, not self.dual) if self._is_invertible() else None
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
