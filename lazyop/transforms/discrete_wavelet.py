@@ -10,7 +10,7 @@ from lazyop.algebra.neutral import Identity
 from lazyop.namespaces import Array, as_array, copied, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_real_dtype, check_points
-from lazyop.transforms.filter_bank import FilterBank
+from lazyop.transforms.filter_bank import FilterBank, writable
 from lazyop.transforms.wavelet import (
     Wavelet,
     as_levels,
@@ -175,7 +175,7 @@ class WaveletAnalysis(WaveletTransform):
         if not self._banks:
             return copied(X)
         (axis,) = axes
-        parts = []
+        X, parts = writable(X), []
         for bank in self._banks:
             X, detail = bank.analyse(X, axis)
             parts.append(detail)
@@ -197,7 +197,7 @@ class WaveletSynthesis(WaveletTransform):
         if not self._banks:
             return copied(X)
         (axis,) = axes
-        X, *details = self._cut(X, axis)
+        X, *details = self._cut(writable(X), axis)
         for bank, detail in zip(reversed(self._banks), details, strict=True):
             X = bank.adjoint(X, detail, axis)
         return X

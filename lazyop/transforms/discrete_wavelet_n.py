@@ -13,6 +13,7 @@ from lazyop.namespaces import Array, as_array, copied, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axes, as_dims, as_real_dtype, check_points
 from lazyop.transforms.discrete_wavelet import level_banks, undoes
+from lazyop.transforms.filter_bank import writable
 from lazyop.transforms.wavelet import Wavelet, as_levels, as_mode, as_wavelet, filters_of
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ class WaveletAnalysisN(WaveletTransformN):
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         xp, first = namespace_of(X), axes[0] - self._axes[0]
+        X = writable(X)
         before, after = X.shape[:first], X.shape[first + len(self.dims) :]
         levels = []
         for level in range(self.level):
@@ -237,7 +239,8 @@ class WaveletSynthesisN(WaveletTransformN):
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         first = axes[0] - self._axes[0]
-        approximation, *levels = self._list(X, X.shape[:first], X.shape[first + 1 :])
+        before, after = X.shape[:first], X.shape[first + 1 :]
+        approximation, *levels = self._list(writable(X), before, after)
         for level, details in zip(reversed(range(self.level)), levels, strict=True):
             parts = {**details, "a" * len(axes): approximation}
             for axis, banks in zip(reversed(axes), reversed(self._banks), strict=True):
