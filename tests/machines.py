@@ -79,6 +79,9 @@ PAIRS = [
     ("bfloat16", "bfloat16"),
     ("bfloat16", "float32"),
     ("float32", "complex64"),
+    ("codes of float32", "float32"),
+    ("codes of complex64", "complex64"),
+    ("codes of float64", "float64"),
 ]
 
 ENTRY = """

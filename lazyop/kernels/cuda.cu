@@ -24,7 +24,13 @@ struct Factor {
     int row, column;      // within a block, from output to output and from input to input
     int a, b, c, d;       // of the slice
     int conjugated, packs;
+    // Of weights that are codes of a few bits; see `coded`.
+    double scale;
+    int kind, width, lanes, below, part;
+    unsigned infinite, undefined, unused;
 };
+
+enum { FLOATS = 0, DIRECTIONS = 1 };
 
 // Which weights of a block can be read several at a time: none, of one output, or of one input.
 enum { APART = 0, ALONG_ROWS = 1, ALONG_COLUMNS = 2 };
@@ -95,6 +101,10 @@ template <class T> __device__ inline complex_number<T> conjugate(complex_number<
     x.im = -x.im;
     return x;
 }
+
+// Weights that are read from codes, as numbers of type T.
+template <class T> struct coded { typedef T type; };
+template <class T> struct Wide<coded<T>> { typedef T type; };
 
 template <class T> struct Zero { __device__ static T value() { return T(0); } };
 template <class T> struct Zero<complex_number<T>> {
@@ -253,58 +263,120 @@ __device__ void copy_out(const Pass& p, const Tile& tile, const typename Wide<X>
     }
 }
 
-// Factors --------------------------------------------------------------------------------------------
+// Weights --------------------------------------------------------------------------------------------
 
-template <class W>
-__device__ inline typename Wide<W>::type weight(const W* at, int conjugated) {
-    const typename Wide<W>::type w = wide(*at);
-    return conjugated ? conjugate(w) : w;
+// Reads the weights of a factor from some entry on.
+template <class W> struct Reader {
+    typedef typename Wide<W>::type C;
+    enum { COUNT = sizeof(W) > 8 ? 1 : sizeof(W) > 2 ? 2 : 4 };  // what lies side by side, at a time
+    enum { BLOCKS = 0 };  // for how many on a multiprocessor registers are saved; 0 is for the compiler
+    const W* at;
+
+    __device__ Reader(const Factor& f, int index) : at(static_cast<const W*>(f.weights) + index) {}
+    __device__ void move(int step) { at += step; }
+    __device__ C get(const Factor& f, int offset) const {
+        const C w = wide(at[offset]);
+        return f.conjugated ? conjugate(w) : w;
+    }
+    __device__ void get_several(const Factor& f, int offset, C* w) const {
+        const Pack<W, COUNT> pack = *reinterpret_cast<const Pack<W, COUNT>*>(at + offset);
+#pragma unroll
+        for (int n = 0; n < COUNT; ++n) w[n] = f.conjugated ? conjugate(C(wide(pack.lane[n]))) : wide(pack.lane[n]);
+    }
+};
+
+// Code number `index` of a stream: in 32-bit words, cut over 2^lanes lanes (lazyop.quantization.bits).
+__device__ inline unsigned code_at(const Factor& f, unsigned index) {
+    const unsigned* words = static_cast<const unsigned*>(f.weights);
+    const unsigned start = (index >> f.lanes) * f.width, shift = start & 31;
+    const unsigned at = (start >> 5 << f.lanes) + (index & ((1u << f.lanes) - 1));
+    unsigned code = words[at] >> shift;
+    if (shift + f.width > 32) code |= words[at + (1u << f.lanes)] << (32 - shift);
+    return f.width < 32 ? code & ((1u << f.width) - 1) : code;
 }
+
+// A floating-point number: sign, exponent and `below` bits of the significand, read as one of single
+// precision, whose bias the scale replaces.
+template <class T> __device__ inline T float_at(const Factor& f, unsigned index) {
+    const unsigned code = code_at(f, index), size = code & ((1u << (f.width - 1)) - 1);
+    T number = T(bits_to_float(size << (23 - f.below))) * T(f.scale);
+    if (size == f.infinite) number = T(bits_to_float(0x7f800000u));
+    if (size >= f.undefined) number = T(bits_to_float(0x7fc00000u));
+    return code >> (f.width - 1) ? -number : number;
+}
+
+// One of the two entries of a column of which the larger one is 1 or -1: code index / 2 says where on
+// half of the square around the origin it ends, entry index % 2 is asked for. The scale is that of a step.
+template <class T> __device__ inline T direction_at(const Factor& f, unsigned index) {
+    const T along = T(int(code_at(f, index >> 1)) - (1 << (f.width - 1))) * T(f.scale);
+    const T size = along < 0 ? -along : along;
+    if (index & 1) return size < T(1) ? along : along < 0 ? T(-1) : T(1);
+    return size < T(1) ? T(1) : T(2) - size;
+}
+
+template <class T> __device__ inline void decode(const Factor& f, unsigned index, T& number) {
+    number = f.kind == FLOATS ? float_at<T>(f, index) : direction_at<T>(f, index);
+}
+template <class T>
+__device__ inline void decode(const Factor& f, unsigned index, complex_number<T>& number) {
+    number.re = float_at<T>(f, index);
+    number.im = float_at<T>(f, index + f.part);
+}
+
+template <class T> struct Reader<coded<T>> {
+    typedef T C;
+    enum { COUNT = 1, BLOCKS = 1 };
+    int at;
+
+    __device__ Reader(const Factor& f, int index) : at(index) {}
+    __device__ void move(int step) { at += step; }
+    __device__ C get(const Factor& f, int offset) const {
+        C w;
+        decode(f, unsigned(at + offset), w);
+        return f.conjugated ? conjugate(w) : w;
+    }
+    __device__ void get_several(const Factor& f, int offset, C* w) const { w[0] = get(f, offset); }
+};
 
 // The weights of one block of a factor, of its slice's block row i and interleaved block j.
 template <class W>
-__device__ inline const W* block_of(
+__device__ inline Reader<W> block_of(
     const Pass& p, const Tile& tile, const Factor& f, int i, int j, int place_j) {
-    return static_cast<const W*>(f.weights)
-        + ((tile.i * f.a + i) * f.outer + (j * p.d + place_j) * f.inner);
+    return Reader<W>(f, (tile.i * f.a + i) * f.outer + (j * p.d + place_j) * f.inner);
 }
 
-// How many weights are read at a time where they lie side by side.
-template <class W> struct Packed { enum { COUNT = sizeof(W) > 8 ? 1 : sizeof(W) > 2 ? 2 : 4 }; };
+// Factors --------------------------------------------------------------------------------------------
 
 // B rows of a block's result: sum[r] = sum_l w[r, l] x[l], for the rows x of the tile from `row` on.
 template <class W, class X, int V, int B>
 __device__ inline void multiply(
-    const Pass& p, const Factor& f, const W* w, const typename Wide<X>::type* from, int row, int rows,
+    const Pass& p, const Factor& f, Reader<W> w, const typename Wide<X>::type* from, int row, int rows,
     Lanes<X, V>* sum) {
-    const int COUNT = Packed<W>::COUNT;
+    const int COUNT = Reader<W>::COUNT;
+    typename Wide<W>::type several[COUNT];
 #pragma unroll
     for (int r = 0; r < B; ++r) sum[r].clear();
     int l = 0;
-    if (f.packs == ALONG_ROWS) {
-        for (; l < f.c; l += COUNT, w += COUNT) {
+    if (COUNT > 1 && f.packs == ALONG_ROWS) {
+        for (; l < f.c; l += COUNT, w.move(COUNT)) {
             Lanes<X, V> x[COUNT];
 #pragma unroll
             for (int n = 0; n < COUNT; ++n, row += f.d) x[n].load(from + place(p, row));
 #pragma unroll
             for (int r = 0; r < B; ++r) {
-                const W* at = w + min(r, rows - 1) * f.row;
-                const Pack<W, COUNT> pack = *reinterpret_cast<const Pack<W, COUNT>*>(at);
+                w.get_several(f, min(r, rows - 1) * f.row, several);
 #pragma unroll
-                for (int n = 0; n < COUNT; ++n) sum[r].add(weight(&pack.lane[n], f.conjugated), x[n]);
+                for (int n = 0; n < COUNT; ++n) sum[r].add(several[n], x[n]);
             }
         }
-    } else if (f.packs == ALONG_COLUMNS && B % COUNT == 0 && rows >= B) {
-        for (; l < f.c; ++l, row += f.d, w += f.column) {
+    } else if (COUNT > 1 && f.packs == ALONG_COLUMNS && B % COUNT == 0 && rows >= B) {
+        for (; l < f.c; ++l, row += f.d, w.move(f.column)) {
             Lanes<X, V> x;
             x.load(from + place(p, row));
 #pragma unroll
             for (int r = 0; r < B; ++r) {
-                if (r % COUNT) continue;
-                const Pack<W, COUNT> pack = *reinterpret_cast<const Pack<W, COUNT>*>(w + r);
-#pragma unroll
-                for (int n = 0; n < COUNT; ++n)
-                    sum[r + n < B ? r + n : r].add(weight(&pack.lane[n], f.conjugated), x);
+                if (r % COUNT == 0) w.get_several(f, r, several);
+                sum[r].add(several[r % COUNT], x);
             }
         }
     } else {
@@ -312,11 +384,11 @@ __device__ inline void multiply(
 #pragma unroll
         for (int r = 0; r < B; ++r) offset[r] = min(r, rows - 1) * f.row;
 #pragma unroll (sizeof(W) > 4 ? 1 : 2)
-        for (; l < f.c; ++l, row += f.d, w += f.column) {
+        for (; l < f.c; ++l, row += f.d, w.move(f.column)) {
             Lanes<X, V> x;
             x.load(from + place(p, row));
 #pragma unroll
-            for (int r = 0; r < B; ++r) sum[r].add(weight(w + offset[r], f.conjugated), x);
+            for (int r = 0; r < B; ++r) sum[r].add(w.get(f, offset[r]), x);
         }
     }
 }
@@ -337,7 +409,8 @@ __device__ void apply_general(
         const int k = rest % groups * B, i = rest / groups;
         const Place at(p, tile, lane);
         if (at.present <= 0) continue;
-        const W* w = block_of<W>(p, tile, f, i, j, at.j) + k * f.row;
+        Reader<W> w = block_of<W>(p, tile, f, i, j, at.j);
+        w.move(k * f.row);
         Lanes<X, V> sum[B];
         multiply<W, X, V, B>(p, f, w, from + lane, i * f.c * f.d + j, f.b - k, sum);
         int row = (i * f.b + k) * f.d + j;
@@ -358,20 +431,20 @@ template <class W, class X, int V, int ROWS, int L>
 __device__ inline void apply_level(
     const Pass& p, const Tile& tile, const Factor& f, Lanes<X, V>* x, int i, int j, int place_j,
     int stride) {
-    const W* first = block_of<W>(p, tile, f, i * (ROWS >> (L + 1)), j, place_j);
+    const Reader<W> w = block_of<W>(p, tile, f, i * (ROWS >> (L + 1)), j, place_j);
     const int along = stride * p.d * f.inner;
 #pragma unroll
     for (int pair = 0; pair < ROWS / 2; ++pair) {
         const int low = pair & ((1 << L) - 1), high = pair >> L;
         const int m = (high << (L + 1)) + low;
-        const W* w = first + (high * f.outer + low * along);
+        const int block = high * f.outer + low * along;
         Lanes<X, V> top, bottom;
         top.clear();
         bottom.clear();
-        top.add(weight(w, f.conjugated), x[m]);
-        top.add(weight(w + f.column, f.conjugated), x[m + (1 << L)]);
-        bottom.add(weight(w + f.row, f.conjugated), x[m]);
-        bottom.add(weight(w + f.row + f.column, f.conjugated), x[m + (1 << L)]);
+        top.add(w.get(f, block), x[m]);
+        top.add(w.get(f, block + f.column), x[m + (1 << L)]);
+        bottom.add(w.get(f, block + f.row), x[m]);
+        bottom.add(w.get(f, block + f.row + f.column), x[m + (1 << L)]);
         x[m] = top;
         x[m + (1 << L)] = bottom;
     }
@@ -430,7 +503,7 @@ __device__ void apply_pairs(
 
 // W: what weights are held as. X: what argument and result are. V: columns of a thread.
 template <class W, class X, int V>
-__global__ void __launch_bounds__(512) chain_pass(const __grid_constant__ Pass p) {
+__global__ void __launch_bounds__(512, Reader<W>::BLOCKS) chain_pass(const __grid_constant__ Pass p) {
     typedef typename Wide<X>::type C;
     extern __shared__ __align__(16) unsigned char memory[];
     C* held = reinterpret_cast<C*>(memory);

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lazyop.kernels.cuda_launch import Record
-    from lazyop.kernels.cuda_plan import Limits, Pass, Shape
+    from lazyop.kernels.cuda_plan import Limits, Pass
     from lazyop.namespaces import Array
 
 #: Above this harmonic mean of a block's sides, halved, products with the blocks by the vendor's
@@ -91,44 +91,35 @@ class _Way:
 
 
 class DeviceWeights:
-    """The values of a chain's factors, leftmost first, where a machine can read them.
+    """The weights of a chain's factors, where a machine can read them.
 
     Parameters
     ----------
-    values : sequence of arrays (a, b, c, d)
-        Of one dtype, of any strides.
+    held : sequence of arrays
+        Which hold the weights, and are kept.
+    weights : sequence of Weights
+        Where they are, in the order in which the chain applies its factors.
+    name : str
+        What the kernels are to read.
+    dtype : dtype
+        Of the weights.
     machine : Machine
     """
 
-    def __init__(self, values: Sequence[Array], machine: Machine) -> None:
-        self.values, self.machine = tuple(values), machine
-        self.dtype = dtype_of(self.values[0])
-        self.name = self.dtype.name
+    def __init__(
+        self, held: Sequence[Array], weights: Sequence[Weights], name: str, dtype: np.dtype[Any],
+        machine: Machine,
+    ) -> None:  # fmt: skip
+        self.held, self.weights, self.machine = tuple(held), tuple(weights), machine
+        self.name, self.dtype = name, dtype
         self._ways: dict[Any, _Way] = {}
 
     @cached_property
     def choice(self) -> str | None:
         """The kernel that products take; None where the array kernels are to be preferred."""
         limit = _LARGEST_BLOCK[self.dtype.itemsize]
-        return "cuda" if all(b * c <= limit * (b + c) for _, b, c, _ in self._shapes) else None
-
-    @property
-    def _shapes(self) -> list[Shape]:
-        return [tuple(v.shape) for v in self.values]
-
-    @cached_property
-    def weights(self) -> tuple[Weights, ...]:
-        """Where the values are, in the order in which the chain applies its factors."""
-        size = self.dtype.itemsize
-        return tuple(
-            Weights(
-                self.machine.address(v),
-                tuple(v.shape),
-                tuple(step // size for step in v.strides),
-                size,
-            )
-            for v in reversed(self.values)
-        )
+        shapes = (weights.shape for weights in self.weights)
+        return "cuda" if all(b * c <= limit * (b + c) for _, b, c, _ in shapes) else None
 
     def oriented(self, transposed: bool) -> tuple[Weights, ...]:
         """Return the same in the order of the chain, or of its transpose."""
@@ -141,7 +132,7 @@ class DeviceWeights:
     ) -> _Way:
         """Return the passes of products with so many columns of a dtype."""
         columns = similar(columns)
-        limits = self.machine.limits(self.values[0])
+        limits = self.machine.limits(self.held[0])
         key = columns, number, layout, transposed, conjugated
         way = self._ways.get(key)
         if way is None:
@@ -201,7 +192,7 @@ class DeviceChain:
 
     def passes(self, columns: int) -> int:
         """Return how often an argument whose rows are contiguous goes to memory and back."""
-        return len(self._way(columns, self.kernel.name, Layout()).passes)
+        return len(self._way(columns, self.kernel.dtype.name, Layout()).passes)
 
     def _way(self, columns: int, number: str, layout: Layout) -> _Way:
         return self.kernel.way(
@@ -223,21 +214,60 @@ class DeviceChain:
 def device_chain(
     values: Sequence[Array], machine: Machine, *, conjugated: bool = False
 ) -> DeviceChain | None:
-    """Return a chain of the values on a machine; None where its kernels don't take them."""
+    """Return a chain of the values on a machine; None where its kernels don't take them.
+
+    Parameters
+    ----------
+    values : sequence of arrays (a, b, c, d)
+        Of the factors, leftmost first; of any strides.
+    machine : Machine
+    conjugated : bool
+        Whether the conjugates of the values are meant.
+    """
     dtype = dtype_of(values[0])
     if name_of_dtype(dtype) is None or any(dtype_of(v) != dtype for v in values):
         return None
     if not all(machine.holds(v) for v in values):
         return None
-    if any(step % dtype.itemsize for v in values for step in v.strides):
+    size = dtype.itemsize
+    if any(step % size for v in values for step in v.strides):
         return None
-    held = DeviceWeights(values, machine)
-    longest = _SHARED_BYTES // (2 * max(4, 2 * dtype.itemsize))
-    for weights in held.weights:
-        _, b, c, _ = weights.shape
-        if not weights.is_addressable or max(b, c) > longest:
-            return None
-    return DeviceChain(held, False, conjugated)
+    weights = [
+        Weights(machine.address(v), tuple(v.shape), tuple(step // size for step in v.strides), size)
+        for v in reversed(values)
+    ]
+    if not all(_is_taken(each, size) for each in weights):
+        return None
+    return DeviceChain(
+        DeviceWeights(values, weights, dtype.name, dtype, machine), False, conjugated
+    )
+
+
+def coded_chain(
+    stream: Array, weights: Sequence[Weights], dtype: np.dtype[Any], machine: Machine
+) -> DeviceChain | None:
+    """Return a chain whose weights are codes in an array; None where kernels don't take them.
+
+    Parameters
+    ----------
+    stream : array
+        Whose memory the addresses of the weights are in.
+    weights : sequence of Weights
+        In the order of application.
+    dtype : dtype
+        Of the numbers that the codes stand for.
+    machine : Machine
+    """
+    if not machine.holds(stream) or not all(_is_taken(each, dtype.itemsize) for each in weights):
+        return None
+    held = DeviceWeights([stream], weights, f"codes of {dtype.name}", dtype, machine)
+    return DeviceChain(held) if held.choice else None
+
+
+def _is_taken(weights: Weights, itemsize: int) -> bool:
+    """Whether 32 bits suffice for places, and shared memory for a block."""
+    longest = _SHARED_BYTES // (4 * max(4, 2 * itemsize))
+    return weights.is_addressable and max(weights.shape[1:3]) <= longest
 
 
 def _addressable(X: Array, machine: Machine) -> Array:

@@ -6,6 +6,7 @@ Addresses are integers here, so that the same record serves a GPU and tests that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,12 @@ NUMBERS = {
     "complex128": "complex_number<double>",
 }
 
+#: What weights that are held as codes are read as.
+CODES = {
+    f"codes of {name}": f"coded<{NUMBERS[name]}>"
+    for name in ("float32", "float64", "complex64", "complex128")
+}
+
 #: As in cuda.cu.
 APART, ALONG_ROWS, ALONG_COLUMNS = range(3)
 STAGE_IN, STAGE_OUT, ROWS_FIRST_IN, ROWS_FIRST_OUT, PACKS_IN, PACKS_OUT = (1 << k for k in range(6))
@@ -39,6 +46,9 @@ _FACTOR = np.dtype(
         ("weights", "u8"),
         *((name, "i4") for name in ("outer", "inner", "row", "column")),
         *((name, "i4") for name in ("a", "b", "c", "d", "conjugated", "packs")),
+        ("scale", "f8"),
+        *((name, "i4") for name in ("kind", "width", "lanes", "below", "part")),
+        *((name, "u4") for name in ("infinite", "undefined", "unused")),
     ]
 )
 _STAGE = np.dtype([(name, "i4") for name in ("kind", "first", "count", "rows")])
@@ -68,19 +78,64 @@ _OFFSETS: dict[str, int] = {name: where for name, (_, where) in _FIELDS.items()}
 _INT32 = np.iinfo(np.int32).max
 
 
+class CodeKind(IntEnum):
+    """What codes of weights stand for, as in cuda.cu."""
+
+    FLOATS = 0  #: floating-point numbers
+    DIRECTIONS = 1  #: columns of two entries, of which one is 1 or -1
+
+
+#: A code that no code of up to 31 bits is.
+NO_CODE = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Codes:
+    """How weights are read from a stream of codes (`lazyop.quantization.bits`).
+
+    Attributes
+    ----------
+    kind : CodeKind
+    width, lanes : int
+        Bits of a code, and over how many lanes of words the stream is cut.
+    below : int
+        Bits of a significand below the leading one.
+    part : int
+        From the code of a real part to that of the imaginary one.
+    infinite, undefined : int
+        The code of infinity, and the least one of those that are no number, signs left out.
+    scale : float
+        What numbers of single precision with these fields are to be multiplied by; of directions,
+        a step.
+    """
+
+    kind: CodeKind
+    width: int
+    lanes: int
+    below: int = 0
+    part: int = 0
+    infinite: int = NO_CODE
+    undefined: int = NO_CODE
+    scale: float = 1.0
+
+
 @dataclass(frozen=True)
 class Weights:
-    """Where the values (a, b, c, d) of a factor are, their strides in entries, and bytes of one."""
+    """Where the values (a, b, c, d) of a factor are, their strides in entries, and bytes of one.
+
+    Where they are codes, the address is that of the stream, and strides count codes.
+    """
 
     address: int
     shape: Shape
     strides: tuple[int, int, int, int]
     itemsize: int
+    codes: Codes | None = None
 
     def transposed(self) -> Weights:
         """Return the same values as those of the transpose."""
         (a, b, c, d), (i, k, l, j) = self.shape, self.strides
-        return Weights(self.address, (a, c, b, d), (i, l, k, j), self.itemsize)
+        return Weights(self.address, (a, c, b, d), (i, l, k, j), self.itemsize, self.codes)
 
     @property
     def is_addressable(self) -> bool:
@@ -92,7 +147,7 @@ class Weights:
     @property
     def packs(self) -> int:
         """Which weights of a block several at a time can be read: none, of a row, of a column."""
-        count = _PACKED[self.itemsize]
+        count = 1 if self.codes else _PACKED[self.itemsize]
         # How far a step takes is no matter on an axis that has none.
         outer, row, column, inner = (
             step if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)
@@ -103,6 +158,10 @@ class Weights:
         if column == 1 and row % count == self.shape[2] % count == 0:
             return ALONG_ROWS
         return ALONG_COLUMNS if row == 1 and column % count == 0 else APART
+
+
+#: What the fields of codes hold for weights that are none.
+_PLAIN = Codes(CodeKind.FLOATS, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -129,6 +188,7 @@ def name_of_dtype(dtype: np.dtype[Any]) -> str | None:
 def entries_of(weight: str, number: str) -> Entries:
     """Return the bytes of weights and of entries with these names of dtypes."""
     sizes = {"bfloat16": 2} | {name: np.dtype(name).itemsize for name in NUMBERS if name[0] != "b"}
+    sizes |= dict.fromkeys(CODES, 1)
     return Entries(sizes[weight], sizes[number], max(4, sizes[number]))
 
 
@@ -167,7 +227,12 @@ def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> R
             held = weights[found.first + place]
             i, k, l, j = held.strides
             shape = found.shapes[place]
-            record["factor"][0, at] = (held.address, i, j, k, l, *shape, conjugated, held.packs)
+            codes = held.codes or _PLAIN
+            record["factor"][0, at] = (
+                *(held.address, i, j, k, l, *shape, conjugated, held.packs, codes.scale),
+                *(codes.kind, codes.width, codes.lanes.bit_length() - 1, codes.below, codes.part),
+                *(codes.infinite, codes.undefined, 0),
+            )
             at += 1
     return record
 
@@ -190,4 +255,5 @@ def filled(record: Record, found: Pass, columns: int, x: Matrix, y: Matrix) -> R
 
 def instance(weight: str, number: str, lanes: int) -> str:
     """Return the name of the kernel for these dtypes, and columns of a thread."""
-    return f"chain_pass<{NUMBERS[weight]}, {NUMBERS[number]}, {lanes}>"
+    held = NUMBERS.get(weight) or CODES[weight]
+    return f"chain_pass<{held}, {NUMBERS[number]}, {lanes}>"

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
 from lazyop.kernels.plan import Step
-from lazyop.namespaces import Array, resolve
+from lazyop.namespaces import Array, device_of, namespace_of, resolve, to_numpy
 from lazyop.operator import LazyOperator
 from lazyop.quantization.by_energy import ByEnergy
 from lazyop.quantization.codings import Coding
 from lazyop.quantization.factorwise import Factorwise, pack_factorwise
+from lazyop.quantization.on_device import device_codes, is_readable
 
 if TYPE_CHECKING:
     from lazyop.butterfly.chain import Chain
     from lazyop.conversion import Conversion
+    from lazyop.kernels.cuda_chain import DeviceChain
     from lazyop.traits import Invert, Order
 
 __all__ = ["PackedButterfly", "head", "pack_butterfly"]
@@ -64,8 +67,9 @@ class PackedButterfly(LazyOperator):
 
     Products unpack a part of the weights at a time. The adjoint, the transpose and the conjugate
     share the bits. `unpack` gives the butterfly whose entries are the same numbers as floats;
-    `astype` does so in any precision, its own included, and ``.to`` another namespace or device
-    as well, since bits are read on NumPy alone.
+    `astype` does so in any precision, its own included, and ``.to`` another namespace as well,
+    since bits are read on NumPy alone; and on CuPy where every entry is a floating-point number of
+    up to 8 exponent bits, or every column a direction, with codes of one width a factor.
 
     Parameters
     ----------
@@ -104,7 +108,8 @@ class PackedButterfly(LazyOperator):
     def __init__(self, codes: Any, *, _transposed: bool = False, _conjugated: bool = False) -> None:
         self.codes = _as_bytes(codes)
         self._transposed, self._conjugated = bool(_transposed), bool(_conjugated)
-        self._store = _read(self.codes)
+        self._store = _read(to_numpy(self.codes))
+        self._on_device = self._device_chain()
         chain = self._store.chain
         self.chain = chain.H if self._transposed else chain
         super().__init__(self._store.dtype, self.chain.shape)
@@ -134,7 +139,23 @@ class PackedButterfly(LazyOperator):
             factors = [factor._conj() for factor in factors]
         return Butterfly(factors)
 
+    def _device_chain(self) -> DeviceChain | None:
+        """Return what multiplies by codes on a GPU, this way round; None on NumPy."""
+        if not array_api_compat.is_cupy_array(self.codes):
+            return None
+        from lazyop.kernels.cuda import MACHINE
+
+        chain = device_codes(self._store, self.codes, MACHINE)
+        if chain is None:
+            raise TypeError(
+                "kernels on a GPU can't read these codes; unpack() them before they move"
+            )
+        chain = chain.transpose() if self._transposed else chain
+        return chain.conj() if self._conjugated else chain
+
     def _apply(self, X: Array) -> Array:
+        if self._on_device is not None:
+            return self._on_device.apply(X, "cuda")
         if X.shape[1] <= _FEW_COLUMNS:
             each = [self._compiled_vector(X[:, k]) for k in range(X.shape[1])]
             columns = [y for y in each if y is not None]
@@ -143,7 +164,7 @@ class PackedButterfly(LazyOperator):
         return self._store.apply(X, transposed=self._transposed, conjugated=self._conjugated)
 
     def _apply_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        y = self._compiled_vector(x)
+        y = None if self._on_device is not None else self._compiled_vector(x)
         return super()._apply_vector(x) if y is None else y
 
     def _compiled_vector(self, x: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
@@ -172,13 +193,21 @@ class PackedButterfly(LazyOperator):
     def _convert(self, xp: Any, device: Any, dtype: npt.DTypeLike | None) -> LazyOperator:
         if dtype is None:
             return super()._convert(xp, device, dtype)
+        if xp is None:
+            xp, device = namespace_of(self.codes), device_of(self.codes)
         return self.unpack()._convert(xp, device, dtype)
 
     def _converted(self, conversion: Conversion) -> LazyOperator:
-        stays = conversion.xp is None or conversion.xp is resolve("numpy")[0]
-        if stays and conversion.dtype is None:
-            return self
+        xp = namespace_of(self.codes) if conversion.xp is None else conversion.xp
+        on_gpu = array_api_compat.is_cupy_namespace(xp) and is_readable(self._store)
+        if conversion.dtype is None and (on_gpu or xp is resolve("numpy")[0]):
+            codes = conversion.array(self.codes)
+            return self if codes is self.codes else self._rebuild_with(codes)
         return conversion.operator(self.unpack())
+
+    def _rebuild_with(self, codes: Array) -> PackedButterfly:
+        flags = {"_transposed": self._transposed, "_conjugated": self._conjugated}
+        return PackedButterfly(codes, **flags)
 
     def _arrays(self) -> Iterator[tuple[Array, int]]:
         yield self.codes, self.chain.nnz
@@ -191,6 +220,7 @@ class PackedButterfly(LazyOperator):
 
     def _steps(self, columns: int) -> Iterator[Step]:
         kernel = "compiled" if self._store.is_compiled and columns <= _FEW_COLUMNS else "unpacked"
+        kernel = "cuda" if self._on_device is not None else kernel
         yield Step(repr(self), kernel, self._flops() * columns)
 
     def _details(self) -> str:
@@ -225,7 +255,9 @@ def _read(codes: npt.NDArray[np.uint8]) -> Store:
     return STORES[int(codes[0])].from_header(codes, 2, np.dtype(_DTYPES[int(codes[1])]))
 
 
-def _as_bytes(codes: Any) -> npt.NDArray[np.uint8]:
-    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8 or codes.ndim != 1:
-        raise TypeError(f"expected a vector of bytes (uint8) on NumPy, got {type(codes).__name__}")
+def _as_bytes(codes: Any) -> Array:
+    known = isinstance(codes, np.ndarray) or array_api_compat.is_cupy_array(codes)
+    if not known or codes.dtype != np.uint8 or codes.ndim != 1:
+        name = type(codes).__name__
+        raise TypeError(f"expected a vector of bytes (uint8) on NumPy or CuPy, got {name}")
     return codes

@@ -253,3 +253,22 @@ def test_devices_do_not_mix_and_each_runs_its_own():
         one @ there
     with pytest.raises(TypeError, match=r"\.to\("):
         one + two
+
+
+# Packed weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{"format": "bfloat16"}, {"format": "float8_e4m3fn"}])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_packed_weights_stay_packed(dtype, options):
+    packed = lo.quantize(butterfly("dyadic", 256, dtype), **options).operator
+    there = packed.to("cupy")
+    assert there.cost == packed.cost
+    assert there.plan(4).steps[0].kernel == "cuda"
+    exact = packed.unpack().tosparse()
+    for A, D in ((there, exact), (there.H, exact.conj().T)):
+        for columns in (1, 24):
+            X = random(dtype, 256, columns)
+            agree(A @ cupy.asarray(X), D @ X, dtype)
+    np.testing.assert_array_equal(there.to("numpy").codes, packed.codes)
+    assert isinstance(there.astype("float64").factors[0].values, cupy.ndarray)
