@@ -181,7 +181,9 @@ class OperatorContract:
         """Read-only and strided arguments work, and a result never shares their memory."""
         A, D = self._pair(dtype, "numpy", "forward")
         wide = self._argument((2 * D.shape[1], 3), dtype)
-        for x in (wide[::2, :], np.asfortranarray(wide[::2, :]), wide[::-2, :], wide[::2, 0]):
+        vector = wide[::2, 0]
+        matrices = wide[::2, :], np.asfortranarray(wide[::2, :]), wide[::-2, :]
+        for x in (*matrices, vector, vector.copy()):
             frozen = x.copy()
             x.flags.writeable = False
             y = A @ x

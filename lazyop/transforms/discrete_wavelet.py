@@ -10,7 +10,7 @@ from lazyop.algebra.neutral import Identity
 from lazyop.namespaces import Array, as_array, copied, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_real_dtype, check_points
-from lazyop.transforms.filter_bank import FilterBank
+from lazyop.transforms.filter_bank import FilterBank, writable
 from lazyop.transforms.wavelet import (
     Wavelet,
     as_levels,
@@ -21,9 +21,11 @@ from lazyop.transforms.wavelet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class WaveletTransform(AlongAxes):
@@ -173,7 +175,7 @@ class WaveletAnalysis(WaveletTransform):
         if not self._banks:
             return copied(X)
         (axis,) = axes
-        parts = []
+        X, parts = writable(X), []
         for bank in self._banks:
             X, detail = bank.analyse(X, axis)
             parts.append(detail)
@@ -182,7 +184,7 @@ class WaveletAnalysis(WaveletTransform):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletSynthesis, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletSynthesis, not self.dual) if self._is_invertible() else None
 
 
@@ -195,7 +197,7 @@ class WaveletSynthesis(WaveletTransform):
         if not self._banks:
             return copied(X)
         (axis,) = axes
-        X, *details = self._cut(X, axis)
+        X, *details = self._cut(writable(X), axis)
         for bank, detail in zip(reversed(self._banks), details, strict=True):
             X = bank.adjoint(X, detail, axis)
         return X
@@ -203,7 +205,7 @@ class WaveletSynthesis(WaveletTransform):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletAnalysis, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletAnalysis, not self.dual) if self._is_invertible() else None
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:

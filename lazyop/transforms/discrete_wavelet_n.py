@@ -13,12 +13,15 @@ from lazyop.namespaces import Array, as_array, copied, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import AlongAxes, as_axes, as_dims, as_real_dtype, check_points
 from lazyop.transforms.discrete_wavelet import level_banks, undoes
+from lazyop.transforms.filter_bank import writable
 from lazyop.transforms.wavelet import Wavelet, as_levels, as_mode, as_wavelet, filters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class WaveletTransformN(AlongAxes):
@@ -204,6 +207,7 @@ class WaveletAnalysisN(WaveletTransformN):
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         xp, first = namespace_of(X), axes[0] - self._axes[0]
+        X = writable(X)
         before, after = X.shape[:first], X.shape[first + len(self.dims) :]
         levels = []
         for level in range(self.level):
@@ -224,7 +228,7 @@ class WaveletAnalysisN(WaveletTransformN):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletSynthesisN, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletSynthesisN, not self.dual) if self._is_invertible() else None
 
 
@@ -235,7 +239,8 @@ class WaveletSynthesisN(WaveletTransformN):
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         first = axes[0] - self._axes[0]
-        approximation, *levels = self._list(X, X.shape[:first], X.shape[first + 1 :])
+        before, after = X.shape[:first], X.shape[first + 1 :]
+        approximation, *levels = self._list(writable(X), before, after)
         for level, details in zip(reversed(range(self.level)), levels, strict=True):
             parts = {**details, "a" * len(axes): approximation}
             for axis, banks in zip(reversed(axes), reversed(self._banks), strict=True):
@@ -249,7 +254,7 @@ class WaveletSynthesisN(WaveletTransformN):
     def _adjoint(self) -> LazyOperator:
         return self._as(WaveletAnalysisN, self.dual)
 
-    def _inverse(self, invert: Callable[[LazyOperator], LazyOperator]) -> LazyOperator | None:
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
         return self._as(WaveletAnalysisN, not self.dual) if self._is_invertible() else None
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:

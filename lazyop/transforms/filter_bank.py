@@ -34,6 +34,18 @@ def pywavelets() -> Any:
     return pywt
 
 
+def by_pywavelets(X: Array) -> bool:
+    """Whether PyWavelets takes an array as it is, and in its own precision."""
+    return isinstance(X, np.ndarray) and X.dtype.char in "fdFD" and X.size > 0
+
+
+def writable(X: Array) -> Array:
+    """Return a copy of a read-only vector, which PyWavelets refuses; other arrays as they are."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.flags.writeable:
+        return X.copy()
+    return X
+
+
 class FilterBank:
     r"""Low-pass and high-pass halves of signals of length n, and the adjoint.
 
@@ -75,7 +87,7 @@ class FilterBank:
         if self._appends_zero:
             end = (*X.shape[:axis], 1, *X.shape[axis + 1 :])
             X = namespace_of(X).concat([X, zeros(end, dtype_of(X), X)], axis=axis)
-        if isinstance(X, np.ndarray) and X.size:
+        if by_pywavelets(X):
             halves: tuple[Array, Array] = self._pywt.dwt(X, self._wavelet, self._mode, axis=axis)
             return halves
         before, n, after = X.shape[:axis], X.shape[axis], X.shape[axis + 1 :]
@@ -95,7 +107,7 @@ class FilterBank:
 
     def adjoint(self, low: Array, high: Array, axis: int) -> Array:
         """Return the product of the adjoint with both halves."""
-        if isinstance(low, np.ndarray) and low.size:
+        if by_pywavelets(low):
             return self._adjoint_by_pywavelets(low, high, axis)
         before, after = low.shape[:axis], low.shape[axis + 1 :]
         halves = [_flat(x, before, self.half, after) for x in (low, high)]

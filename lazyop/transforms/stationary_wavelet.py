@@ -20,7 +20,7 @@ from lazyop.transforms.along_axes import (
 )
 from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis, WaveletTransform
 from lazyop.transforms.extension import Extension
-from lazyop.transforms.filter_bank import Taps, pywavelets
+from lazyop.transforms.filter_bank import Taps, by_pywavelets, pywavelets
 from lazyop.transforms.wavelet import Wavelet, as_wavelet, filters_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class CircularBank:
 
     def analyse(self, X: Array, axis: int) -> tuple[Array, Array]:
         """Return both filtered signals."""
-        if isinstance(X, np.ndarray) and X.size:
+        if by_pywavelets(X):
             [(low, high)] = self._swt(X, self._wavelet, 1, self._level, axis)
             return low, high
         extended = self._extension.extend(self._grouped(X, axis))
@@ -60,7 +60,7 @@ class CircularBank:
 
     def adjoint(self, low: Array, high: Array, axis: int) -> Array:
         """Return the product of the adjoint with both signals."""
-        if isinstance(low, np.ndarray) and low.size:
+        if by_pywavelets(low):
             [(first, _)] = self._swt(low, self._reversed, 1, self._level, axis)
             [(_, second)] = self._swt(high, self._reversed, 1, self._level, axis)
             return np.roll(first + second, self._step, axis=axis)

@@ -315,3 +315,36 @@ def test_square_ones_know_their_inverse(name):
         np.testing.assert_allclose((inverse @ A).toarray(), np.eye(A.shape[1]), atol=1e-11)
         # Meyer's filters are cut, and reconstruct to three digits: its inverse is dense
         assert isinstance(inverse, type(A.H)) == (name != "dmey")
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "periodization"])
+def test_read_only_and_strided_arguments(mode):
+    for A in (
+        T.dwt(17, "db2", mode),
+        T.dwt(17, "db2", mode).H,
+        T.idwt((3, 17), "db2", mode),
+        T.dwtn(17, "db2", mode).H,
+        T.dwtn((9, 12), "db2", mode),
+        T.idwtn((9, 12), "db2", mode),
+        T.swt(16, "db2"),
+        T.swt(16, "db2").H,
+    ):
+        wide = np.random.default_rng(0).standard_normal((2 * A.shape[1], 4))
+        for x in (wide[::2, 0], wide[::2, 0].copy(), wide[::2, ::2], wide[::-2, :].copy()):
+            before = x.copy()
+            expected = A @ before
+            x.flags.writeable = False
+            y = A @ x
+            assert y.flags.writeable
+            np.testing.assert_allclose(y, expected, atol=1e-14)
+            np.testing.assert_array_equal(x, before)
+
+
+def test_longer_floats_are_computed_as_such():
+    x = np.linspace(0, 1, 16).astype(np.longdouble)
+    W = T.dwt(16, "db2", dtype=np.longdouble)
+    assert (W @ x).dtype == np.longdouble
+    back = T.idwt(16, "db2", dtype=np.longdouble) @ W.H.H
+    assert isinstance(back, lo.Identity)
+    np.testing.assert_allclose(W @ x, T.dwt(16, "db2") @ x.astype(float), atol=1e-14)
+    lo.testing.dot_test(W)
