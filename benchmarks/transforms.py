@@ -291,7 +291,10 @@ def microseconds(contenders):
     fastest = {name: max(1e-7, min(timer.repeat(5, 1))) for name, timer in timers.items()}
     calls = {name: max(1, int(SECONDS / time)) for name, time in fastest.items()}
     rounds = ROUNDS if sum(fastest.values()) < 0.05 else 7
-    times = [{name: t.timeit(calls[name]) for name, t in timers.items()} for _ in range(rounds)]
+    order, times = list(timers), []
+    for _ in range(rounds):
+        order = order[1:] + order[:1]  # nobody always comes after the same one
+        times.append({name: timers[name].timeit(calls[name]) for name in order})
     return {name: 1e6 * median(t[name] for t in times) / calls[name] for name in timers}
 
 

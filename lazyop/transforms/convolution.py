@@ -289,10 +289,13 @@ def cheapest(
     """
     taps, lengths = math.prod(sizes), [dims[axis] for axis in axes]
     points = math.prod(lengths)
-    each = 0.45 * taps if not vector else 0.2 * taps if taps <= 11 else 9 + 0.1 * taps
+    if vector:
+        each = 0.2 * taps if taps <= 11 else 9 + 0.1 * taps
+    else:  # twice as much where shifted arrays do not stay cached
+        each = (0.9 if points > 2**15 else 0.45) * taps
     whole = math.prod(n + k - 1 for n, k in zip(lengths, sizes, strict=True))
     costs = {"direct": 4000 + 1000 * (0 if vector else taps) + each * points}
-    slow = 1.5 if whole > 2**15 else 1  # new memory in each product
+    slow = 1.5 if whole > 2**15 and len(axes) == 1 else 1  # new memory in each product
     costs["fft"] = 16000 + 0.8 * slow * whole * math.log2(max(whole, 2))
     if len(axes) == 1 and sizes[0] < lengths[0]:
         period = block_period(lengths[0], sizes[0])
