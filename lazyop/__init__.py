@@ -1,6 +1,9 @@
 """Matrices as short products of structured factors, used wherever SciPy takes an operator."""
 
-from lazyop import butterfly, fixed_support, rescale, testing, transforms
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lazyop import butterfly, testing
 from lazyop import structured as _structured  # noqa: F401 (teaches aslazy its types)
 from lazyop.algebra.composite import Product, Sum
 from lazyop.algebra.neutral import Identity, Zero
@@ -28,12 +31,26 @@ from lazyop.structured.kron import Kron, KronSum, kron, kronsum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation, bit_reversal, perfect_shuffle
 from lazyop.structured.toeplitz import Circulant, Toeplitz
-from lazyop.transforms.substitution.linearity import NotLinearError
-from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
-from lazyop.transforms.substitution.substitute import substitute
 from lazyop.versions import show_versions
 
+if TYPE_CHECKING:
+    from lazyop import fixed_support, rescale, transforms
+    from lazyop.transforms.substitution.linearity import NotLinearError
+    from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
+    from lazyop.transforms.substitution.substitute import substitute
+
 __version__ = "0.1.0"
+
+#: Names that few programs need, whose modules are imported when they are first asked for.
+_LATER = {
+    "fixed_support": "lazyop.fixed_support",
+    "rescale": "lazyop.rescale",
+    "transforms": "lazyop.transforms",
+    "NotLinearError": "lazyop.transforms.substitution.linearity",
+    "NotCompressibleError": "lazyop.transforms.substitution.record",
+    "Substitution": "lazyop.transforms.substitution.record",
+    "substitute": "lazyop.transforms.substitution.substitute",
+}
 
 __all__ = [
     "BlockDiagonal",
@@ -86,3 +103,16 @@ __all__ = [
     "transforms",
     "vstack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    value = module if _LATER[name] == f"{__name__}.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LATER)

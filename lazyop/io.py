@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,47 +36,25 @@ from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
 from lazyop.structured.toeplitz import Circulant, Toeplitz
-from lazyop.transforms.convolution import CircularConvolution, Convolution
-from lazyop.transforms.difference import Difference
-from lazyop.transforms.discrete_wavelet import WaveletAnalysis, WaveletSynthesis
-from lazyop.transforms.discrete_wavelet_n import WaveletAnalysisN, WaveletSynthesisN
-from lazyop.transforms.end_weights import EndWeights
-from lazyop.transforms.fourier import Fourier
-from lazyop.transforms.hadamard import Hadamard
-from lazyop.transforms.lapped import LappedAnalysis, LappedSynthesis
-from lazyop.transforms.nonuniform import FastNonuniform
-from lazyop.transforms.padding import Pad
-from lazyop.transforms.real_fourier import RealFourier
-from lazyop.transforms.reordered import Noiselet
-from lazyop.transforms.resample import FourierResample, Polyphase
-from lazyop.transforms.resize import Resize
-from lazyop.transforms.row_kron import RowKron, RowKronAdjoint
-from lazyop.transforms.short_time import ShortTimeAnalysis, ShortTimeSynthesis
-from lazyop.transforms.stationary_wavelet import StationaryAnalysis, StationarySynthesis
-from lazyop.transforms.subsample import Subsample
-from lazyop.transforms.trigonometric import Trigonometric
 
 #: Raised by one when a file of the new kind can't be read by older code.
 FORMAT_VERSION = 1
 
 _HEADER = "lazyop"
 
-#: The operators that can be in a file; their names are part of the format.
-_CLASSES: dict[str, type[LazyOperator]] = {
-    cls.__name__: cls
-    for cls in (
-        *(WaveletAnalysis, WaveletAnalysisN, WaveletSynthesis, WaveletSynthesisN),
-        *(LappedAnalysis, LappedSynthesis, ShortTimeAnalysis, ShortTimeSynthesis),
-        *(StationaryAnalysis, StationarySynthesis),
-        *(FastNonuniform, Noiselet, RowKron, RowKronAdjoint),
-        *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
-        *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
-        *(Restriction, Scaled, Sparse, Sum, Zero),
-        *(CircularConvolution, Convolution, FourierResample, Hadamard, Pad, Polyphase),
-        *(Difference, Subsample),
-        *(Circulant, Toeplitz, EndWeights, Fourier, RealFourier, Resize, Trigonometric),
-    )
-}
+_STRUCTURED = (
+    *(Block, BlockDiagonal, Butterfly, Circulant, Conjugate, Dense, Diagonal, Extension, Identity),
+    *(Kron, KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
+    *(Restriction, Scaled, Sparse, Sum, Toeplitz, Zero),
+)
+
+
+@cache
+def _classes() -> dict[str, type[LazyOperator]]:
+    """Return the operators that can be in a file; their names are part of the format."""
+    from lazyop.transforms.operators import OPERATORS
+
+    return {cls.__name__: cls for cls in (*_STRUCTURED, *OPERATORS)}
 
 
 def save(path: str | os.PathLike[str], A: LazyOperator) -> None:
@@ -196,7 +175,7 @@ class _Writer:
         """Describe an operator and its operands, and return its place in the list."""
         if id(op) not in self._seen:
             name = type(op).__name__
-            if _CLASSES.get(name) is not type(op):
+            if _classes().get(name) is not type(op):
                 raise TypeError(f"{op!r} can't be saved: its class is not one of lazyop's own")
             fields = {field: self._value(x) for field, x in op._field_values().items()}
             self.operators.append({"class": name, "fields": fields})
@@ -268,6 +247,6 @@ class _Reader:
 
 
 def _class_of(name: str) -> type[LazyOperator]:
-    if name not in _CLASSES:
+    if name not in _classes():
         raise ValueError(f"it holds an operator of unknown class {name!r}")
-    return _CLASSES[name]
+    return _classes()[name]

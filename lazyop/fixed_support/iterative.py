@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import ArpackError, LinearOperator, svds
 
 from lazyop.fixed_support.target import Matrix
 
@@ -14,6 +14,8 @@ __all__ = ["leading_pair"]
 
 #: How often a direction that the iteration has missed is taken in.
 _REPAIRS = 8
+#: Steps of subspace iteration, where Lanczos iterations do not converge.
+_POWERS = 30
 
 
 def leading_pair(block: csr_array, rank: int) -> tuple[Matrix, Matrix, bool]:
@@ -27,17 +29,33 @@ def leading_pair(block: csr_array, rank: int) -> tuple[Matrix, Matrix, bool]:
     -------
     U, V : ndarray, shapes (m, rank) and (rank, n)
     certain : bool
-        Whether at last nothing larger was left out.
+        Whether at last nothing larger was left out, and the iterations converged.
     """
-    start = np.random.default_rng(0)
-    U = svds(block, k=rank, v0=_start(block, start), return_singular_vectors="u")[0]
+    rng = np.random.default_rng(0)
+    try:
+        U = svds(block, k=rank, v0=_start(block, rng), return_singular_vectors="u")[0]
+    except ArpackError:
+        U = _powers(block, rank, rng)
     U, V, s = _projected(block, U, rank)
     for _ in range(_REPAIRS):
-        direction, size = _left_out(block, U, _start(block, start))
+        try:
+            direction, size = _left_out(block, U, _start(block, rng))
+        except ArpackError:
+            break
         if size <= s[-1] + 64 * np.finfo(s.dtype).eps * s[0]:
             return U, V, True
         U, V, s = _projected(block, np.column_stack([U, direction]), rank)
     return U, V, False
+
+
+def _powers(block: csr_array, rank: int, rng: np.random.Generator) -> Matrix:
+    """Columns near the leading left singular vectors, by subspace iteration."""
+    adjoint = csr_array(block.conj().T)
+    V = rng.standard_normal((block.shape[1], 2 * rank)).astype(block.dtype)
+    for _ in range(_POWERS):
+        V = np.linalg.qr(adjoint @ (block @ V))[0]
+    columns: Matrix = block @ V
+    return columns
 
 
 def _start(block: csr_array, rng: np.random.Generator) -> Matrix:

@@ -227,7 +227,11 @@ def _two_factors(
     pieces = taken_apart(classes)
     if pieces.disjoint if ridge else pieces.solvable:
         draft = best_factors(target, pieces, I.shape[1], ridge)
-        reason = _why_optimal(pieces) if draft.certain else "singular vectors did not converge"
+        reason = (
+            _why_optimal(pieces)
+            if draft.certain
+            else "iterations for singular vectors did not converge"
+        )
         return _balanced(*draft.factors()), draft.certain or None, reason
     found = alternated(target, I, J, classes, ridge, starts, sweeps, progress)
     if not ridge and all_matrices(I, J) and _fits(target, found, classes):

@@ -277,6 +277,20 @@ def test_equal_singular_values_are_all_found(monkeypatch):
     assert found.relative_error == pytest.approx(norm([2.0, *np.ones(33)]) / norm(d), rel=1e-12)
 
 
+def test_iterations_that_do_not_converge_prove_nothing(monkeypatch):
+    def failing(*args, **options):
+        raise scipy.sparse.linalg.ArpackError(-9999)
+
+    monkeypatch.setattr("lazyop.fixed_support.blockwise._ALONE", 1)
+    monkeypatch.setattr("lazyop.fixed_support.blockwise._LARGEST", 1)
+    monkeypatch.setattr("lazyop.fixed_support.iterative.svds", failing)
+    d = np.repeat([3.0, 1.0], [3, 37])
+    found = factorize(scipy.sparse.diags_array(d), np.ones((40, 3)), np.ones((3, 40)))
+    assert found.optimal is None
+    assert "did not converge" in found.reason
+    assert found.relative_error == pytest.approx(norm(np.ones(37)) / norm(d), rel=1e-6)
+
+
 def test_zero_matrices_and_rows_without_entries():
     I, J = np.ones((3, 2)), np.array([[1, 0], [1, 0]])
     for A in (np.zeros((3, 2)), scipy.sparse.csr_array((3, 2))):

@@ -56,6 +56,28 @@ def test_inverses_multiply_out(norm):
     np.testing.assert_allclose(product.toarray(), D.toarray() @ A.N.toarray() @ D.toarray())
 
 
+@pytest.mark.parametrize(
+    "A",
+    [
+        T.hadamard((2, 12)),
+        T.hadamard(8, norm="forward", order="sequency"),
+        T.convolve((4, 3), [[1.0, 0.2], [0.1, 0.3]], "circular"),
+        T.convolve((4, 2), [1.0, 0.4j], "circular", axes=0),
+    ],
+)
+def test_inverses_and_norms_from_structure(A):
+    D = A.toarray()
+    assert type(lo.inverse(A)) is type(A)
+    np.testing.assert_allclose(lo.inverse(A) @ D, np.eye(A.shape[0]), atol=1e-13)
+    for order in ("fro", 1, -1, 2, np.inf, -np.inf):
+        np.testing.assert_allclose(lo.norm(A, order), np.linalg.norm(D, order), rtol=1e-13)
+
+
+def test_a_convolution_that_loses_a_frequency_has_no_inverse():
+    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+        lo.inverse(T.convolve(4, [1.0, 1.0], "circular"))
+
+
 def test_different_transforms_stay_products():
     for A, B in (
         (T.dft(4), T.dft(4)),

@@ -26,6 +26,7 @@ def checked(function, dtype=float, tol=DOUBLE):
         (scipy.fft.rfft, float, "real"),  # refuses complex arguments
         (scipy.fft.irfft, float, "real"),  # takes them, and is linear over the reals alone
         (np.real, float, "real"),
+        (lambda x: x if np.isrealobj(x) else 2 * x, float, "real"),
         (np.diff, np.float32, "complex"),
         (np.zeros_like, float, "complex"),
     ],

@@ -66,3 +66,7 @@ def test_error_of_a_product(size, count):
     expected = np.linalg.norm(reduce(np.kron, B) - whole) / np.linalg.norm(whole)
     assert kron_error(A, B) == pytest.approx(expected, rel=1e-2)
     assert kron_error(A, A) == 0
+    # errors that are in the direction of the matrix, and so add up
+    assert kron_error(A, [(1 + 1j * size) * a for a in A]) == pytest.approx(
+        abs((1 + 1j * size) ** count - 1), rel=1e-3
+    )

@@ -55,6 +55,8 @@ def test_cosine_and_sine_transforms(name, kind, n):
     found = lo.substitute(function, n)
     assert found.relative_error < 1e-14
     check(found, function, n)
+    if n == 48:  # the type and its transpose are alike
+        assert found.operator.cost.parameters == 1056
 
 
 @pytest.mark.parametrize("dtype", [float, complex])
@@ -123,6 +125,14 @@ def test_separable_transforms_are_kronecker_products(shape):
     assert len(found.factorization) == len(shape)
     assert found.operator.cost.parameters <= sum(n * n for n in shape)
     check(found, scipy.fft.dctn, shape)
+
+
+def test_parts_share_the_tolerance():
+    points = np.linspace(0, 1, 32)
+    K = 1 / (1 + 5 * np.subtract.outer(points, points**2) ** 2)
+    found = lo.substitute(lambda X: K @ X @ K, (32, 32), tol=1e-2)
+    assert 1e-4 < found.relative_error <= 1e-2
+    assert found.operator.cost.parameters < K.size
 
 
 def test_a_kronecker_product_too_large_to_be_held(monkeypatch):
@@ -208,6 +218,15 @@ def test_unit_vectors_are_not_overlooked():
 
     with pytest.raises(lo.NotLinearError, match="unit arguments"):
         lo.substitute(function, 16)
+
+
+def test_departures_are_reported():
+    def imprecise(x):
+        return scipy.fft.fft(x) * (1 + 1e-6 * np.sin(1e3 * np.linalg.norm(x)))
+
+    found = lo.substitute(imprecise, 16, linearity_tol=1e-4, tol=1e-4)
+    assert 1e-8 < found.linearity_error < 1e-5
+    assert lo.substitute(scipy.fft.fft, 16).linearity_error < 1e-15
 
 
 def test_times_are_taken_if_asked_for():
