@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: From how many entries of the matrix FINUFFT takes over, where it is installed.
 _FAST_FROM = 2**20
 
+#: Up to how many numbers in and out FINUFFT runs in one thread: more would wait for each other.
+_ONE_THREAD = 2**14
+
 
 class FastNonuniform(LazyOperator):
     """The transform by FINUFFT, to a tolerance; or its adjoint, "back".
@@ -71,12 +74,14 @@ class FastNonuniform(LazyOperator):
         phases = np.exp(-2j * np.pi * np.mod(self.frequencies * middle, 1).sum(axis=1))
         name = f"nufft{d}d{1 if self.back else 2}"
         transform = getattr(finufft, name)
+        threads = int(columns * sum(self.shape) <= _ONE_THREAD)  # 0: as many as it likes
+        options = {"eps": self.tolerance, "nthreads": threads}
         if self.back:
             stack = stack * phases.conj()
-            Y = transform(*points, stack, self.dims, isign=1, eps=self.tolerance)
+            Y = transform(*points, stack, self.dims, isign=1, **options)
         else:
             grids = stack.reshape(columns, *self.dims)
-            Y = transform(*points, grids, isign=-1, eps=self.tolerance) * phases
+            Y = transform(*points, grids, isign=-1, **options) * phases
         Y = self.scale * Y.reshape(columns, self.shape[0]).T
         return cast(Y, self._result_with(X.dtype))
 
