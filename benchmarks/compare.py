@@ -24,10 +24,9 @@ from timeit import Timer
 
 import numpy as np
 from cases import Cell, cells, is_quick
+from comparison import Measurement, table, write
 from peers import CONTENDERS, Contender, NotOfferedError, Product
-from report import Conditions, Measurement, conditions, table, write
-
-RESULTS = Path(__file__).parent / "results"
+from report import RESULTS, conditions, warn_if_busy
 
 #: Seconds between turns. The threads of a BLAS wait for more work for about 25 ms, and meanwhile
 #: hold the cores that the next contender's threads need.
@@ -65,13 +64,6 @@ def arguments() -> argparse.Namespace:
         help="write table, JSON and figure there (by default to results/, after a full run)",
     )
     return parser.parse_args()
-
-
-def warn_if_busy(found: Conditions) -> None:
-    if found.busy:
-        print(
-            f"the machine is busy (load {found.load:.1f}): do not trust what runs on more threads"
-        )
 
 
 def wanted(cell: Cell, options: argparse.Namespace) -> bool:

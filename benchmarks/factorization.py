@@ -8,26 +8,30 @@ units of the matrix, which itself counts as 1. Leave the machine alone while thi
 """
 
 import argparse
-import json
-import sys
 import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
 from peers import NotOfferedError, module
-from report import aligned, conditions, figure_of_ratio, machine, versions
+from report import (
+    RESULTS,
+    aligned,
+    circumstances,
+    conditions,
+    figure_of_ratio,
+    warn_if_busy,
+    write_json,
+)
 from scipy.linalg import hadamard
 
 import lazyop as lo
 
-RESULTS = Path(__file__).parent / "results" / "factorization.json"
 #: A peer that took this many seconds does not take part in larger cells of the same work, and
 #: whatever takes as long is timed once in a cell.
 PATIENCE = 4.0
@@ -284,17 +288,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender in a cell")
     options = parser.parse_args()
     found = conditions(options.rounds)
-    if found.busy:
-        print(f"the machine is busy (load {found.load:.1f})", file=sys.stderr)
+    warn_if_busy(found)
     cells = list(measured_cells(options.quick, options.rounds))
     print("\n" + table(cells))
     if not options.quick:
         results = {
-            "versions": versions(),
-            "machine": machine(found),
+            **circumstances(found),
             "cells": [as_json(cell) for cell in cells],
         }
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_json(RESULTS / "factorization.json", results)
 
 
 if __name__ == "__main__":

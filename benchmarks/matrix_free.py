@@ -7,24 +7,21 @@ with its interval, and the error of the operator on vectors that no part of lazy
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.fft
-from report import aligned, conditions, machine, versions
+from report import RESULTS, aligned, circumstances, conditions, warn_if_busy, write_json
 from scipy.sparse.linalg import LinearOperator
 
 import lazyop as lo
 
-RESULTS = Path(__file__).parent / "results" / "matrix_free.json"
 #: Vectors on which the operator that is found is compared with the matrix.
 CHECKS = 8
 #: Columns that are multiplied at a time in that comparison.
@@ -197,8 +194,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="order 4096")
     options = parser.parse_args()
     found = conditions(1)
-    if found.busy:
-        print(f"the machine is busy (load {found.load:.1f})", file=sys.stderr)
+    warn_if_busy(found)
     context, cells = multiprocessing.get_context("spawn"), []
     for title, (_, n) in CASES.items():
         print(title, flush=True)
@@ -206,8 +202,8 @@ def main() -> None:
             cells.append(pool.apply(measured, (title, 4096 if options.quick else n)))
     print("\n" + table(cells))
     if not options.quick:
-        results = {"versions": versions(), "machine": machine(found), "cells": cells}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results = {**circumstances(found), "cells": cells}
+        write_json(RESULTS / "matrix_free.json", results)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,16 @@ Writes the figures to ``results/normal_form.json``, and a drawing where Matplotl
 """
 
 import argparse
-import json
-import platform
 import time
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
+from report import RESULTS, draw_if_possible, pyplot, versions_of, write_json
 
 import lazyop as lo
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.normal_form import normal_form
-
-RESULTS = Path(__file__).parent / "results" / "normal_form.json"
-DRAWING = RESULTS.with_suffix(".svg")
 
 TARGETS = (5e-2, 5e-3, 5e-4)
 ORDERS = (256, 512, 1024, 2048, 4096)
@@ -168,12 +163,7 @@ def products(levels, bits, rounds=41):
 
 def draw(curves, path):
     """Bits against errors."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "lazyop"
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     orders = sorted(curves)
     shown = [orders[0], orders[len(orders) // 2], orders[-1]]
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True, layout="constrained")
@@ -224,18 +214,9 @@ def main():
     times = [products(levels, bits) for levels in (16, 17, 18) for bits in (4.0, 7.5)]
     for row in times:
         print(row)
-    versions = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "lazyop": lo.__version__,
-    }
-    found = {"goals": GOALS, "rows": rows, "curves": curves, "products": times}
-    RESULTS.write_text(json.dumps({"versions": versions, **found}, indent=1) + "\n")
-    try:
-        draw(curves, DRAWING)
-    except ModuleNotFoundError as error:
-        print(f"no drawing, as it needs {error.name}")
+    results = {"goals": GOALS, "rows": rows, "curves": curves, "products": times}
+    write_json(RESULTS / "normal_form.json", {"versions": versions_of(np, lo), **results})
+    draw_if_possible(draw, curves, RESULTS / "normal_form.svg")
 
 
 if __name__ == "__main__":

@@ -5,21 +5,18 @@ than the way to it. Ours and SciPy's are timed in turn in one process, so that w
 machine does meets both; what counts is their ratio.
 """
 
-import json
-import platform
-from pathlib import Path
 from statistics import median
 from timeit import Timer
 
 import numpy as np
 import scipy
+from report import RESULTS, versions_of, write_json
 from scipy.sparse.linalg import aslinearoperator
 
 import lazyop as lo
 
 ROUNDS = 200
 CALLS = 100
-RESULTS = Path(__file__).parent / "results" / "overhead.json"
 
 
 def operators():
@@ -67,15 +64,7 @@ def main():
         rows.append(row)
         product, matvec = row["A @ x"].values(), row["matvec"].values()
         print("{:<18}{:8.2f}{:8.2f}{:7.2f}{:9.2f}{:8.2f}{:7.2f}".format(name, *product, *matvec))
-    versions = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "lazyop": lo.__version__,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"versions": versions, "results": rows}, indent=2) + "\n")
+    write_json(RESULTS / "overhead.json", {"versions": versions_of(np, scipy, lo), "results": rows})
 
 
 if __name__ == "__main__":

@@ -13,25 +13,22 @@ theirs, or there is none, what is wanted is in the code.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from itertools import permutations
 from operator import matmul
-from pathlib import Path
 from statistics import median
 from timeit import repeat
 
 import numpy as np
 import scipy.fft
-from report import aligned, conditions, machine, versions
+from report import RESULTS, aligned, circumstances, conditions, write_json
 from scipy.linalg import dft, hadamard
 
 import lazyop as lo
 from lazyop.butterfly.blocks import Junction, values_from_dense
 
-RESULTS = Path(__file__).parent / "results" / "paper_figures.json"
 LEFT_TO_RIGHT, BALANCED = "left-to-right", "balanced"
 #: A figure by its name, what the authors have, what was found here, and whether that is as wanted.
 Row = dict[str, object]
@@ -276,11 +273,10 @@ def main() -> None:
     print(table(found))
     if not options.quick:
         results = {
-            "versions": versions(),
-            "machine": machine(conditions_found),
+            **circumstances(conditions_found),
             "sections": [{"title": title, "rows": rows} for title, rows in found.items()],
         }
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_json(RESULTS / "paper_figures.json", results)
 
 
 if __name__ == "__main__":

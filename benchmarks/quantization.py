@@ -7,18 +7,14 @@ Writes the figures to ``results/quantization.json``, and a drawing where Matplot
 """
 
 import argparse
-import json
-import platform
 import time
-from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
+from report import RESULTS, draw_if_possible, pyplot, versions_of, write_json
 
 import lazyop as lo
 
-RESULTS = Path(__file__).parent / "results" / "quantization.json"
-DRAWING = RESULTS.with_suffix(".svg")
 ORDER = 256
 
 #: Mean errors of complex dyadic chains of order 256 that come with CROQuant (hal-05520926): its own
@@ -156,12 +152,7 @@ def table(rows):
 
 def draw(found, path):
     """Errors by significand bits, real and complex."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "lazyop"
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     for panel, kind in zip(panels, ("real", "complex"), strict=True):
         rows = [row for row in found[kind] if row["n"] == ORDER]
@@ -213,17 +204,8 @@ def main():
     if options.quick:
         return
     found["published"] = {"croquant": CROQUANT}
-    versions = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "lazyop": lo.__version__,
-    }
-    RESULTS.write_text(json.dumps({"versions": versions, **found}, indent=1) + "\n")
-    try:
-        draw(found, DRAWING)
-    except ModuleNotFoundError as error:
-        print(f"no drawing, as it needs {error.name}")
+    write_json(RESULTS / "quantization.json", {"versions": versions_of(np, lo), **found})
+    draw_if_possible(draw, found, RESULTS / "quantization.svg")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ one rank at all splits, found by raising the rank until the tolerance is met.
 """
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import aligned, conditions, machine, versions
+from report import (
+    RESULTS,
+    aligned,
+    circumstances,
+    conditions,
+    draw_if_possible,
+    pyplot,
+    write_json,
+)
 from scipy.special import j0
 
 import lazyop as lo
 
-RESULTS = Path(__file__).parent / "results"
 TOLERANCES = (1e-2, 1e-4, 1e-8)
 ORDERS = (256, 512, 1024, 2048)
 #: What is held may be this many times what the best chain of one rank holds.
@@ -217,11 +223,7 @@ def as_json(cell: Cell) -> dict[str, object]:
 
 def draw(cells: list[Cell], path: Path) -> None:
     """A panel for each kind of matrix: the numbers held per row over log n, for each tolerance."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     figure, panels = plt.subplots(2, 3, figsize=(12, 7.5), sharex=True, layout="constrained")
     for kind, panel in zip(KINDS, panels.flat, strict=True):
         draw_kind(panel, kind.title, [c for c in cells if c.matrix == kind.title])
@@ -268,18 +270,12 @@ def main() -> None:
     missed = [c for c in cells if not c.met]
     print(f"\n{len(cells) - len(missed)} of {len(cells)} within tolerance and {GOAL} of one rank")
     results = {
-        "versions": versions(),
-        "machine": machine(found),
+        **circumstances(found),
         "goal_of_fixed_rank": GOAL,
         "cells": [as_json(cell) for cell in cells],
     }
-    options.folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1) + "\n"
-    (options.folder / "tolerance.json").write_text(text, encoding="utf-8")
-    try:
-        draw(cells, options.folder / "tolerance.png")
-    except ModuleNotFoundError as error:
-        print(f"no figure, as it needs {error.name}")
+    write_json(options.folder / "tolerance.json", results)
+    draw_if_possible(draw, cells, options.folder / "tolerance.png")
 
 
 if __name__ == "__main__":

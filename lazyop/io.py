@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,21 +35,26 @@ from lazyop.structured.kron import Kron, KronSum
 from lazyop.structured.low_rank import LowRank
 from lazyop.structured.permutation import Permutation
 from lazyop.structured.sparse import Sparse
+from lazyop.structured.toeplitz import Circulant, Toeplitz
 
 #: Raised by one when a file of the new kind can't be read by older code.
 FORMAT_VERSION = 1
 
 _HEADER = "lazyop"
 
-#: The operators that can be in a file; their names are part of the format.
-_CLASSES: dict[str, type[LazyOperator]] = {
-    cls.__name__: cls
-    for cls in (
-        *(Block, BlockDiagonal, Butterfly, Conjugate, Dense, Diagonal, Extension, Identity, Kron),
-        *(KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
-        *(Restriction, Scaled, Sparse, Sum, Zero),
-    )
-}
+_STRUCTURED = (
+    *(Block, BlockDiagonal, Butterfly, Circulant, Conjugate, Dense, Diagonal, Extension, Identity),
+    *(Kron, KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
+    *(Restriction, Scaled, Sparse, Sum, Toeplitz, Zero),
+)
+
+
+@cache
+def _classes() -> dict[str, type[LazyOperator]]:
+    """Return the operators that can be in a file; their names are part of the format."""
+    from lazyop.transforms.operators import OPERATORS
+
+    return {cls.__name__: cls for cls in (*_STRUCTURED, *OPERATORS)}
 
 
 def save(path: str | os.PathLike[str], A: LazyOperator) -> None:
@@ -169,7 +175,7 @@ class _Writer:
         """Describe an operator and its operands, and return its place in the list."""
         if id(op) not in self._seen:
             name = type(op).__name__
-            if _CLASSES.get(name) is not type(op):
+            if _classes().get(name) is not type(op):
                 raise TypeError(f"{op!r} can't be saved: its class is not one of lazyop's own")
             fields = {field: self._value(x) for field, x in op._field_values().items()}
             self.operators.append({"class": name, "fields": fields})
@@ -241,6 +247,6 @@ class _Reader:
 
 
 def _class_of(name: str) -> type[LazyOperator]:
-    if name not in _CLASSES:
+    if name not in _classes():
         raise ValueError(f"it holds an operator of unknown class {name!r}")
-    return _CLASSES[name]
+    return _classes()[name]

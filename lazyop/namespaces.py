@@ -140,7 +140,7 @@ def real_counterpart(dtype: npt.DTypeLike) -> np.dtype[Any]:
 
 def is_complex(x: Array) -> bool:
     """Whether the entries of an array are complex numbers."""
-    return dtype_of(x).kind == "c"
+    return bool((x.dtype if isinstance(x, np.ndarray) else dtype_of(x)).kind == "c")
 
 
 def conj(x: Array) -> Array:
@@ -159,6 +159,11 @@ def cast(x: Array, dtype: npt.DTypeLike) -> Array:
         return x
     xp = namespace_of(x)
     return xp.astype(x, native_dtype(xp, dtype))
+
+
+def floating(x: Array) -> Array:
+    """Return numbers as floating-point ones that Fourier transforms take: integers in double."""
+    return cast(x, np.result_type(dtype_of(x), np.float32))
 
 
 def unify_kinds(x: Array, y: Array) -> tuple[Array, Array]:
@@ -396,6 +401,11 @@ def take_rows(x: Array, index: Array) -> Array:
     if is_dask(x):
         index = to_numpy(index)  # by indices that are not known, Dask makes one chunk of all
     return namespace_of(x).take(x, index, axis=0)
+
+
+def along(axis: int, index: slice | int) -> tuple[Any, ...]:
+    """Return what indexes one axis of an array, and takes all of the others."""
+    return (*(slice(None),) * axis, index, ...)
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, reference: Array) -> Array:

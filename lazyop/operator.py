@@ -36,6 +36,7 @@ from lazyop.namespaces import (
     zeros,
 )
 from lazyop.tracing import lasting, lasts
+from lazyop.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _BLOCK_COLUMNS = 256
 
 
-class LazyOperator(Arithmetic):
+class LazyOperator(Traits, Arithmetic):
     """A matrix that is known by its products, and held as what it is made of.
 
     A subclass of `scipy.sparse.linalg.LinearOperator` that is immutable, has a dtype, takes and
@@ -344,7 +345,7 @@ class LazyOperator(Arithmetic):
 
     @property
     def N(self) -> LazyOperator:
-        """The normal operator ``A.H @ A``.
+        """The normal operator ``A.H @ A``; the identity where the operator is known to be unitary.
 
         Examples
         --------
@@ -353,8 +354,11 @@ class LazyOperator(Arithmetic):
         array([[1., 2.],
                [2., 4.]])
         """
+        from lazyop.algebra.neutral import Identity
         from lazyop.algebra.normal_form import multiply
 
+        if self._is_unitary:
+            return Identity(self.shape[1], self.dtype)
         return multiply(self.adjoint(), self)
 
     # Dense and sparse -----------------------------------------------------------------------

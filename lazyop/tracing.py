@@ -66,6 +66,38 @@ def value_of(x: Any) -> float | None:
         raise
 
 
+def known(x: Any, what: str) -> Any:
+    """Return an array whose values can be looked at, as the constant that it is now.
+
+    A tensor of PyTorch that requires a gradient comes without it. What has no values yet raises
+    TypeError, and so does what `torch.func` differentiates: its gradient would silently be zero.
+    """
+    is_torch = array_api_compat.is_torch_array(x)
+    if array_api_compat.is_jax_array(x):
+        # Inside of `jit`, what is made of known arrays is traced as well.
+        lacks_values = is_traced(x) or is_traced(sys.modules["jax"].numpy.zeros(()))
+    else:
+        lacks_values = is_torch and _lacks_values(x)
+    if lacks_values:
+        library = "PyTorch" if is_torch else "JAX"
+        raise TypeError(
+            f"expected {what} with known values, but {library} is tracing, vectorising or "
+            "differentiating; call this outside of the function that is transformed, and use the "
+            "operator that comes out inside of it"
+        )
+    return x.detach() if is_torch and x.requires_grad else x
+
+
+def _lacks_values(x: Any) -> bool:
+    """Whether a tensor of at least one entry stands for others, or has no memory."""
+    try:
+        x.reshape(-1)[0].item()
+        x.data_ptr()
+    except RuntimeError:
+        return True
+    return False
+
+
 def check_constant(x: Any, what: str) -> None:
     """Raise TypeError where a number would be taken out of a trace, or away from its gradient."""
     if is_traced(x) or (array_api_compat.is_torch_array(x) and x.requires_grad):

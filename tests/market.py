@@ -8,7 +8,7 @@ from functools import partial, reduce
 import numpy as np
 import scipy.sparse
 from hypothesis import strategies as st
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, circulant, toeplitz
 from scipy.sparse.linalg import LinearOperator
 
 import lazyop as lo
@@ -134,6 +134,16 @@ def _low_rank(dtype):
     return lo.LowRank(U, V), U @ V.conj().T
 
 
+def _toeplitz(dtype, m, n):
+    c, r = random(dtype, m), random(dtype, n, seed=1)
+    return lo.Toeplitz(c, r), toeplitz(c, r)
+
+
+def _circulant(dtype, n):
+    c = random(dtype, n)
+    return lo.Circulant(c), circulant(c)
+
+
 def _restriction(dtype, rows, cols):
     D = random(dtype, 6, 5)
     # a Kronecker product and a sum keep the restriction from being pushed into a dense leaf
@@ -190,6 +200,10 @@ MARKET = {
     "Power": _power,
     "Conjugate": _conjugate,
     "LowRank": _low_rank,
+    "Toeplitz": lambda dtype: _toeplitz(dtype, 5, 3),
+    "ToeplitzByTransforms": lambda dtype: _toeplitz(dtype, 190, 180),
+    "Circulant": lambda dtype: _circulant(dtype, 6),
+    "CirculantByTransforms": lambda dtype: _circulant(dtype, 185),
     "RestrictionSlices": lambda dtype: _restriction(dtype, slice(1, 5), slice(None, None, -2)),
     "RestrictionBeyond": lambda dtype: _restriction(dtype, slice(2, 99, 3), slice(-99, 3)),
     "RestrictionArrays": lambda dtype: _restriction(dtype, [0, -1, 3, 3], np.array([4, 4, 4, 0])),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
+    from lazyop.traits import Invert, Order
 
 
 def check_sum(ops: Sequence[LazyOperator]) -> None:
@@ -123,6 +124,10 @@ class Sum(Composite):
     def _apply(self, X: Array) -> Array:
         return reduce(operators.add, (op._apply(X) for op in self.operands))
 
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
     def _diagonal(self, reference: Array) -> Array:
         return reduce(operators.add, self._diagonals(reference))
 
@@ -171,6 +176,41 @@ class Product(Composite):
     def _transpose(self) -> LazyOperator:
         return Product(*(op.transpose() for op in reversed(self.operands)))
 
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return all(op._keeps_norm(order) for op in self.operands)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        """Leave out what keeps the norm at either end."""
+        rest = list(self.operands)
+        while len(rest) > 1 and rest[0]._keeps_norm(order):
+            del rest[0]
+        while len(rest) > 1 and rest[-1]._keeps_norm(order):
+            del rest[-1]
+        if len(rest) == len(self.operands):
+            return None
+        return norm_of(rest[0] if len(rest) == 1 else Product(*rest))
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        from lazyop.algebra.normal_form import multiply
+
+        if any(op.shape[0] != op.shape[1] for op in self.operands):
+            return None
+        inverses = [invert(op, f"factor {i} of a product") for i, op in enumerate(self.operands)]
+        return multiply(*reversed(inverses))
+
+    def _diagonal(self, reference: Array) -> Array:
+        if not self._is_diagonal:
+            return super()._diagonal(reference)
+        return reduce(operators.mul, self._diagonals(reference))
+
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, (op.tosparse() for op in self.operands))
 
@@ -203,6 +243,27 @@ class Scaled(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return Scaled(self.coefficient.conjugate(), self.operand.conj(), self.dtype)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return abs(self.coefficient) == 1 and self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return abs(self.coefficient) == 1 and self.operand._keeps_norm(order)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return abs(self.coefficient) * norm_of(self.operand)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        from lazyop.algebra.normal_form import divide, multiple, split
+
+        found = divide(invert(self.operand), self.coefficient)
+        coefficient, operand = split(found)
+        return multiple(coefficient, operand, np.result_type(found.dtype, self.dtype))
 
     def _diagonal(self, reference: Array) -> Array:
         return self.coefficient * cast(self.operand._diagonal(reference), self.dtype)
@@ -244,6 +305,27 @@ class Power(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Power(self.operand.conj(), self.exponent)
 
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self.operand._keeps_norm(order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        from lazyop.algebra.normal_form import power
+
+        return power(invert(self.operand), self.exponent)
+
+    def _diagonal(self, reference: Array) -> Array:
+        if not self._is_diagonal:
+            return super()._diagonal(reference)
+        return self.operand._diagonal(reference) ** self.exponent
+
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, [self.operand.tosparse()] * self.exponent)
 
@@ -278,6 +360,23 @@ class Conjugate(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return self.operand
+
+    @property
+    def _is_unitary(self) -> bool:
+        return self.operand._is_unitary
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.operand._is_diagonal
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self.operand._keeps_norm(order)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return norm_of(self.operand)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return invert(self.operand).conj()
 
     def _diagonal(self, reference: Array) -> Array:
         return conj(self.operand._diagonal(reference))

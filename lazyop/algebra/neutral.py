@@ -12,7 +12,11 @@ from lazyop.namespaces import Array, device_of, dtype_of, namespace_of, native_d
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Identity(LazyOperator):
@@ -57,6 +61,17 @@ class Identity(LazyOperator):
         return other if other.dtype == np.result_type(self.dtype, other.dtype) else None
 
     _times_left = _times
+
+    @property
+    def _is_unitary(self) -> bool:
+        return True
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return True
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return True
 
     def _diagonal(self, reference: Array) -> Array:
         xp = namespace_of(reference)
@@ -116,6 +131,12 @@ class Zero(LazyOperator):
 
     def _plus(self, other: LazyOperator) -> LazyOperator | None:
         return other if other.dtype == np.result_type(self.dtype, other.dtype) else None
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return 0.0
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        raise np.linalg.LinAlgError("a zero matrix is singular")
 
     def _diagonal(self, reference: Array) -> Array:
         return zeros((min(self.shape),), self.dtype, reference)

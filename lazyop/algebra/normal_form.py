@@ -32,14 +32,16 @@ def multiply(*ops: LazyOperator) -> LazyOperator:
         coefficient, parts = _factors(op)
         coefficients.append(coefficient)
         factors += parts
-    coefficient = math.prod(coefficients)
-    if not _is_exact(coefficient, *coefficients):
-        return Product(*ops)
     kept: list[LazyOperator] = []
     for factor in factors:
         kept.append(factor)
         while len(kept) > 1 and (fused := _fuse(kept[-2], kept[-1])) is not None:
-            kept[-2:] = [fused]
+            coefficient, operand = split(fused)
+            coefficients.append(coefficient)
+            kept[-2:] = [operand]
+    coefficient = math.prod(coefficients)
+    if not _is_exact(coefficient, *coefficients):
+        return Product(*ops)
     return multiple(coefficient, _one(Product, kept), _common_dtype(ops))
 
 
@@ -138,7 +140,9 @@ def power(op: LazyOperator, exponent: Any) -> LazyOperator:
     except TypeError:
         raise TypeError(f"an operator's power must be an integer, got {exponent!r}") from None
     if p < 0:
-        raise ValueError(f"an operator's power can't be negative, got {p}")
+        raise ValueError(
+            f"an operator's power can't be negative, got {p}; see lo.inverse, which may cost more"
+        )
     if op.shape[0] != op.shape[1]:
         raise ValueError(f"only a square operator has powers, this one is {op.shape}")
     if p == 0:

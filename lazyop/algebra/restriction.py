@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator as operators
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from lazyop.algebra.array_norm import extreme, sum_axis
 from lazyop.algebra.normal_form import multiply
 from lazyop.kernels.array_api import pick, scatter_add, scatter_rounds, spread
 from lazyop.namespaces import (
@@ -27,7 +29,11 @@ from lazyop.namespaces import (
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 #: A field that a slice, which pickles but does not hash or compare well, is kept as.
 Bounds = tuple[int | None, int | None, int | None]
@@ -39,6 +45,9 @@ class _Selection(LazyOperator):
     A slice holds no data, so the operator follows its argument's namespace; an index array
     (of the widest integers there, within range) lives in a namespace as any data do.
     """
+
+    #: The axis along which entries add up to how often each of the `size` indices is picked.
+    _counts_along: ClassVar[int]
 
     _fields = ("size", "bounds", "index", "dtype")
     _index_fields = frozenset({"index"})
@@ -75,12 +84,34 @@ class _Selection(LazyOperator):
     def _conj(self) -> LazyOperator:
         return self
 
+    @property
+    def _is_unitary(self) -> bool:
+        rows = self.rows()
+        return rows.size == self.size and bool(np.all(np.sort(rows) == np.arange(self.size)))
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return self._is_unitary
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        rows = self.rows()
+        if order == "fro":
+            return math.sqrt(rows.size)
+        counts = np.bincount(rows, minlength=self.size)
+        if order == 2:
+            return math.sqrt(counts.max())
+        return extreme(counts, order) if sum_axis(order) == self._counts_along else 1.0
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        raise np.linalg.LinAlgError("rows that are picked more than once make a singular matrix")
+
     def _flops(self) -> int:
         return 0
 
 
 class Restriction(_Selection):
     """Picks rows, ``(A x)[i] = x[index[i]]``; its transpose adds rows into a zero vector."""
+
+    _counts_along = 0
 
     @staticmethod
     def _shape(picked: int, size: int) -> tuple[int, int]:
@@ -110,6 +141,8 @@ class Restriction(_Selection):
 
 class Extension(_Selection):
     """Adds entries into a zero vector, ``y[index[i]] += x[i]``."""
+
+    _counts_along = 1
 
     def __init__(
         self, size: int, bounds: Bounds | None, index: Array | None, dtype: npt.DTypeLike

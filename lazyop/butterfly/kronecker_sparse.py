@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from lazyop.algebra.array_norm import (
+    MOST_ENTRIES,
+    absolute_sums,
+    array_norm,
+    extreme,
+    sum_axis,
+)
 from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.kernels.plan import KERNELS, Step, choose_kernel
 from lazyop.namespaces import Array, as_data, conj, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.structured.lu import inverted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class KroneckerSparse(LazyOperator):
@@ -106,6 +116,24 @@ class KroneckerSparse(LazyOperator):
     def _conj(self) -> KroneckerSparse:
         compiled = self._compiled and self._compiled.conj()
         return KroneckerSparse(self._held, _conjugated=not self._conjugated, _compiled=compiled)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == 2 and self.pattern.b * self.pattern.c > MOST_ENTRIES:
+            return None
+        xp = namespace_of(self._held)
+        blocks = xp.permute_dims(self._held, (0, 3, 1, 2))
+        if order in (2, "fro"):
+            return array_norm(blocks, order)
+        return extreme(absolute_sums(blocks, axis=2 + sum_axis(order)), order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert the blocks that rows and columns of equal indices i and j make."""
+        a, b, _, d = self.pattern
+        xp = namespace_of(self._held)
+        blocks = xp.reshape(xp.permute_dims(self._held, (0, 3, 1, 2)), (a * d, b, b))
+        found = inverted(blocks, lambda k: f"block (i, j) = {divmod(k, d)} of {a} x {d}")
+        swapped = xp.permute_dims(xp.reshape(found, (a, d, b, b)), (0, 2, 3, 1))
+        return KroneckerSparse(swapped, _conjugated=self._conjugated)
 
     def _tosparse(self) -> csr_array:
         a, b, c, d = self.pattern

@@ -18,6 +18,7 @@ from lazyop.butterfly.groups import (
     transposed,
 )
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, apply_chain
+from lazyop.butterfly.norms import chain_norm
 from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
 from lazyop.operator import LazyOperator
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from lazyop.kernels.chain import WholeChain
     from lazyop.namespaces import Array
+    from lazyop.traits import Invert, Order
 
 
 class Butterfly(LazyOperator):
@@ -81,7 +83,7 @@ class Butterfly(LazyOperator):
     array([1., 1., 1., 1.])
     """
 
-    _fields = ("factors", "kernels")
+    _fields = ("factors", "kernels", "_unitary")
     _makes_new = True
 
     def __init__(
@@ -89,6 +91,7 @@ class Butterfly(LazyOperator):
         factors: Sequence[Any],
         *,
         kernels: tuple[str, ...] | None = None,
+        _unitary: bool = False,
         _compiled: WholeChain | None = None,
         _groups: Callable[[], Factors | None] | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class Butterfly(LazyOperator):
         )
         self.chain = Chain([f.pattern for f in self.factors])
         self.kernels = kernels
+        self._unitary = bool(_unitary)  # what a closed form knows, and no one can tell from factors
         self._compiled = _compiled or compiled_factors(self.factors)
         self._whole = kernels[0] if kernels and kernels[0] in WHOLE_CHAIN else None
         self._is_whole = self._compiled is not None and (
@@ -121,18 +125,38 @@ class Butterfly(LazyOperator):
     def _adjoint(self) -> LazyOperator:
         return self._transpose().conj()
 
-    def _transpose(self) -> LazyOperator:
+    def _transpose(self) -> Butterfly:
         kernels = self.kernels and self.kernels[::-1]
         compiled = self._compiled and self._compiled.transpose()
         factors = transposed(self.factors)
         groups = partial(self._groups.derived, transposed)
-        return Butterfly(factors, kernels=kernels, _compiled=compiled, _groups=groups)
+        return self._with(factors, kernels=kernels, _compiled=compiled, _groups=groups)
 
     def _conj(self) -> LazyOperator:
         compiled = self._compiled and self._compiled.conj()
         factors = tuple(factor.conj() for factor in self.factors)
         groups = partial(self._groups.derived, conjugated)
-        return Butterfly(factors, kernels=self.kernels, _compiled=compiled, _groups=groups)
+        return self._with(factors, kernels=self.kernels, _compiled=compiled, _groups=groups)
+
+    def _with(self, factors: Sequence[Any], **how: Any) -> Butterfly:
+        return Butterfly(factors, _unitary=self._unitary, **how)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return self._unitary
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if len(self.factors) == 1:
+            return norm_of(self.factors[0])
+        return chain_norm(self, order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        """Invert factor by factor, where all are square."""
+        if any(factor.shape[0] != factor.shape[1] for factor in self.factors):
+            return None
+        count = len(self.factors)
+        found = [invert(f, f"factor {l} of {count}") for l, f in enumerate(self.factors, start=1)]
+        return Butterfly(found[::-1])
 
     def merge(self, partition: Sequence[int] | None = None) -> Butterfly:
         """Return the same operator with neighbouring factors multiplied out.
@@ -158,7 +182,7 @@ class Butterfly(LazyOperator):
         """
         sizes = self.chain._partition() if partition is None else tuple(partition)
         self.chain.merge(sizes)  # raises where the partition does not fit
-        return Butterfly(multiplied_out(self.factors, sizes))
+        return self._with(multiplied_out(self.factors, sizes))
 
     def with_plan(self, plan: Plan) -> Butterfly:
         """Return the same operator, whose products run by the kernels of a plan.
@@ -192,7 +216,7 @@ class Butterfly(LazyOperator):
         """
         names = tuple(step.kernel for step in reversed(plan.steps))
         if 1 < len(names) < len(self.factors) and len(names) == len(self._groups()):
-            return Butterfly(self._groups()).with_plan(plan)
+            return self._with(self._groups()).with_plan(plan)
         kernels = names * len(self.factors) if len(names) == 1 else names
         if len(kernels) != len(self.factors):
             raise ValueError(
@@ -204,7 +228,7 @@ class Butterfly(LazyOperator):
                 raise ValueError(f"no kernel {kernel!r} for this butterfly, only {known}")
         if set(kernels) & set(WHOLE_CHAIN) and len(set(kernels)) > 1:
             raise ValueError(f"the kernels {WHOLE_CHAIN} apply all factors at once, or none")
-        return Butterfly(self.factors, kernels=kernels, _compiled=self._compiled)
+        return self._with(self.factors, kernels=kernels, _compiled=self._compiled)
 
     def _tosparse(self) -> csr_array:
         return reduce(operators.matmul, (factor.tosparse() for factor in self.factors))

@@ -89,6 +89,8 @@ def factorize(
         or sparse array is made dense if that takes 64 MiB or less; a larger one needs products with
         its adjoint as well. A function is called as ``A(rows, cols)`` with two integer
         arrays, and returns the block of entries there, of shape ``(len(rows), len(cols))``.
+        A tensor of PyTorch that requires a gradient, such as the weight of a layer, counts as a
+        constant: the factors don't require gradients.
     chain : Chain or sequence of patterns, optional
         Chainable, of shape `(m, n)`. Redundant neighbours are merged first, which costs no
         accuracy and saves numbers.
@@ -140,7 +142,8 @@ def factorize(
         operator and of its adjoint contradict each other. If an option needs entries that are not
         at hand, or no factors that hold much less than a dense matrix are found within `tol`.
     TypeError
-        If the entries of `A` are not real or complex numbers in single or double precision, or a
+        If the entries of `A` are not real or complex numbers in single or double precision, or not
+        known, because JAX or PyTorch traces or differentiates the function that calls this. If a
         large operator has no products with its adjoint.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.

@@ -26,6 +26,7 @@ from lazyop.namespaces import (
 )
 from lazyop.operator import LazyOperator
 from lazyop.structured.permutation import Permutation, bit_reversal
+from lazyop.tracing import known
 
 __all__ = [
     "Permutations",
@@ -107,7 +108,7 @@ def prepared(matrix: Array, permutation: Any) -> Target:
 
 
 def dense_matrix(A: Any) -> Array:
-    """The entries of whatever stands for a matrix, in floating point and finite."""
+    """The entries of whatever stands for a matrix, known and in floating point."""
     if not is_array(A) and (hasattr(A, "matvec") or hasattr(A, "tocsr")):
         A = aslazy(A).toarray()
     matrix = as_array(A, "A")
@@ -115,7 +116,7 @@ def dense_matrix(A: Any) -> Array:
         raise ValueError(f"A must be a matrix, got an array of shape {tuple(matrix.shape)}")
     if 0 in matrix.shape:
         raise ValueError(f"A has no entries: its shape is {tuple(matrix.shape)}")
-    return cast(matrix, factored_dtype(dtype_of(matrix)))
+    return cast(known(matrix, "A"), factored_dtype(dtype_of(matrix)))
 
 
 def factored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -39,6 +39,7 @@ from lazyop.namespaces import (
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 from lazyop.structured.permutation import Permutation
+from lazyop.tracing import known
 
 __all__ = ["DENSE_BYTES", "PANEL_BYTES", "EntrySource", "ProductSource", "Source", "opened"]
 
@@ -208,6 +209,7 @@ class ProductSource(Source):
                 f"a {m} x {n} operator is too large to be made dense, and is factorized from "
                 f"products with it and with its adjoint, but {error}"
             ) from error
+        Y = known(Y, "products of A")
         return self._checked(Y, (self.shape[0], X.shape[1]), "the products of A")
 
     def without(self, permutation: Any) -> tuple[Source, Permutation | None, Permutation | None]:
@@ -282,7 +284,7 @@ class EntrySource(Source):
 
 
 def _block(function: Entries, rows: Index, cols: Index) -> Array:
-    block = as_array(function(rows, cols), "the block of entries")
+    block = known(as_array(function(rows, cols), "the block of entries"), "a block of entries")
     if tuple(block.shape) != (rows.size, cols.size):
         raise ValueError(
             f"entries(rows, cols) must return a block of shape (len(rows), len(cols)) = "

@@ -51,7 +51,8 @@ def nearest_kron(
     ----------
     A : array, array_like, sparse array or operator, shape (m, n)
         What has no dense array is made dense. Integers count as float64; other precisions and
-        the array's namespace are kept.
+        the array's namespace are kept. Tensors of PyTorch that require gradients count as
+        constants.
     shapes : sequence of (int, int)
         Shapes :math:`(m_i, n_i)` of the operands, two or more, leftmost first. Their rows
         multiply to `m`, their columns to `n`.
@@ -72,8 +73,8 @@ def nearest_kron(
         If `A` is not finite, there are fewer than two shapes, they do not multiply to that of
         `A`, or a number is below 1.
     TypeError
-        If the entries of `A` are not real or complex numbers in single or double precision, or a
-        size or `terms` is not an integer.
+        If the entries of `A` are not real or complex numbers in single or double precision, or not
+        known, because JAX or PyTorch traces them, or a size or `terms` is not an integer.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.
 

@@ -52,6 +52,7 @@ from lazyop.namespaces import (
 )
 from lazyop.operator import LazyOperator
 from lazyop.structured.permutation import Permutation
+from lazyop.tracing import known
 
 __all__ = ["refine"]
 
@@ -79,7 +80,8 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
         product of these, or a sum of such products of one chain, with coefficients or not, and
         with a `Permutation` at either end or not. The permutations are kept.
     A : array, array_like, sparse array or operator, shape (m, n)
-        The matrix. What has no dense array is made dense; integers count as float64.
+        The matrix. What has no dense array is made dense; integers count as float64. Tensors of
+        PyTorch that require gradients, here and in `F`, count as constants.
     sweeps : int
         How many to make at most. They end once one lowers the error by less than a millionth of
         it, or the error is down to rounding.
@@ -99,7 +101,8 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
         chains, or `sweeps` is below 1.
     TypeError
         If `F` is not made of Kronecker-sparse factors, lives in another namespace than `A`,
-        or the entries of `A` are not real or complex numbers in single or double precision.
+        or the entries of `A` are not real or complex numbers in single or double precision. If
+        those of `A` or `F` are not known, because JAX or PyTorch traces them.
     ImportError
         If a progress bar is asked for, and tqdm is not installed.
 
@@ -188,7 +191,7 @@ def _factors(operator: Any, multiple: complex) -> list[Array]:
                 f"these, with permutations at its ends alone; got {within}{type(part).__name__}"
             )
         held = part.factors if isinstance(part, Butterfly) else (part,)
-        factors += [factor.values for factor in held]
+        factors += [known(factor.values, "F") for factor in held]
     if multiple * coefficient != 1:
         dtype = np.result_type(dtype_of(factors[0]), multiple * coefficient)
         factors[0] = cast(factors[0], dtype) * (multiple * coefficient)

@@ -21,7 +21,7 @@ from lazyop.factorization.matrix import Target
 from lazyop.factorization.progress import tracked
 from lazyop.namespaces import namespace_of
 
-__all__ = ["within_parameters", "within_tolerance"]
+__all__ = ["predicted_numbers", "within_parameters", "within_tolerance"]
 
 #: Of the whole matrix, one row or column in so many is looked at first; a power of two.
 _SAMPLED = 4
@@ -88,6 +88,25 @@ def within_parameters(
     splits = split_order(order, len(allocation.chain))
     choice = f"chosen for at most {limit} parameters"
     return factorize_on(allocation.chain, target, splits, orthonormalize, choice, progress)
+
+
+def predicted_numbers(target: Target, tol: float) -> int:
+    """How many numbers the factors hold from which `within_tolerance` starts to look for fewer.
+
+    Parameters
+    ----------
+    target : Target
+    tol : float
+
+    Returns
+    -------
+    int
+        Of the factors whose cuts leave out no more than the tolerance together, or of one dense
+        factor. Nothing is factorized for it.
+    """
+    cuts = _Cuts(target, is_beyond_gram(tol, _epsilon(target)), False)
+    budget = (tol * target.size) ** 2
+    return cuts.allocated(lambda held: fewest_numbers(_shape(target), held, budget)).chain.nnz
 
 
 class _Cuts:

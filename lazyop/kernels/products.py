@@ -38,6 +38,7 @@ class Vector:
         )
         self.is_short = packed.is_thin and self.tiling.low_stages == len(packed.stages)
         self.count = len(packed.stages)
+        self.size, self.panel = packed.longest, packed.panel(1)
 
     def run(self, x: Values, conjugated: bool) -> Values:
         """Return the product."""
@@ -49,8 +50,8 @@ class Vector:
         elif self.packed.is_thin:
             self._run_long(source, y, conjugated)
         elif self.tiling.threads == 1:
-            size = self.packed.longest
-            buffer = scratch(2 * size + self.packed.panel(1), self.dtype)
+            size = self.size
+            buffer = scratch(2 * size + self.panel, self.dtype)
             first, second, panel = buffer[:size], buffer[size : 2 * size], buffer[2 * size :]
             self.mixed(
                 source, y, first, second, panel, self.weights, self.stages,
@@ -62,7 +63,7 @@ class Vector:
 
     def _run_stages(self, source: Values, y: Values, conjugated: bool) -> None:
         """Run stage after stage, each in several threads."""
-        size, threads = self.packed.longest, self.tiling.threads
+        size, threads = self.size, self.tiling.threads
         parts = PARTS_PER_THREAD * threads
         buffers = np.empty((2, size), self.dtype)
         for stage in range(self.count):
@@ -72,7 +73,7 @@ class Vector:
                 first: int, stop: int, source: Values = source, target: Values = target,
                 stage: int = stage,
             ) -> None:  # fmt: skip
-                panel = scratch(self.packed.panel(1), self.dtype)
+                panel = scratch(self.panel, self.dtype)
                 for part in range(first, stop):
                     self.mixed(
                         source, target, target, target, panel, self.weights, self.stages,
@@ -117,6 +118,8 @@ class Columns:
         self.tiling = packed.tiling(columns)
         self.is_short = packed.is_thin and self.tiling.low_stages == len(packed.stages)
         self.tiles = -(-columns // self.tiling.tile)
+        self.size = packed.longest * self.tiling.tile
+        self.room = 2 * self.size + packed.panel(self.tiling.tile)
         suffix = "_transposed" * transposed
         mixed = "mixed_columns" if packed.has_pairs else "general_columns"
         self.low, self.high, self.mixed = (
@@ -142,8 +145,7 @@ class Columns:
 
     def _run_mixed(self, source: Values, ld: int, target: Values, conjugated: bool) -> None:
         packed, columns, tile = self.packed, self.columns, self.tiling.tile
-        size = packed.longest * tile
-        room = 2 * size + packed.panel(tile)
+        size, room = self.size, self.room
 
         def work(first: int, stop: int) -> None:
             self.mixed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import array_api_compat
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lazyop.butterfly.chain import Chain
     from lazyop.conversion import Conversion
     from lazyop.kernels.cuda_chain import DeviceChain
+    from lazyop.traits import Invert, Order
 
 __all__ = ["PackedButterfly", "head", "pack_butterfly"]
 
@@ -116,6 +117,12 @@ class PackedButterfly(LazyOperator):
     def values(self) -> list[npt.NDArray[Any]]:
         """Return the entries that the bits stand for, of each factor, before any transposition."""
         return self._store.values()
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return norm_of(self.unpack())
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return invert(self.unpack())
 
     def unpack(self) -> Butterfly:
         """Return the butterfly with the same entries, as floats of this operator's dtype.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator as operators
 from functools import reduce
 from itertools import accumulate, pairwise
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from lazyop.kernels.plan import Step
+    from lazyop.traits import Order
 
 Grid = tuple[tuple[LazyOperator | None, ...], ...]
 
@@ -71,6 +73,9 @@ class Block(LazyOperator):
 
     def _conj(self) -> LazyOperator:
         return self._map(LazyOperator.conj)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        return math.hypot(*map(norm_of, self.args)) if order == "fro" else None
 
     def _tosparse(self) -> csr_array:
         cells = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse
 
+from lazyop.algebra.array_norm import extreme, sum_axis
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiply
@@ -17,10 +19,12 @@ from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
     from scipy.sparse import csr_array
+
+    from lazyop.traits import Invert, Order
 
 
 #: Larger blocks cost more than the calls that multiply them one by one.
@@ -89,6 +93,35 @@ class BlockDiagonal(Composite):
 
     def _conj(self) -> LazyOperator:
         return super()._conj() if self._stack is None else Conjugate(self)
+
+    @property
+    def _is_unitary(self) -> bool:
+        return all(op._is_unitary for op in self.operands)
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return all(op._is_diagonal for op in self.operands)
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return all(op._keeps_norm(order) for op in self.operands)
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == "fro":
+            return math.hypot(*map(norm_of, self.operands))
+        if order == 2:
+            return float(np.max([norm_of(op) for op in self.operands]))
+        axis = 1 - sum_axis(order)  # a block without columns has no column sums
+        return extreme(np.array([norm_of(op) for op in self.operands if op.shape[axis]]), order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        shapes = [op.shape for op in self.operands]
+        for i, (m, n) in enumerate(shapes):
+            if m != n:
+                raise np.linalg.LinAlgError(
+                    f"a block-diagonal operator with blocks that are not square has no inverse: "
+                    f"block {i} is {(m, n)}"
+                )
+        return block_diag(*(invert(op, f"block {i}") for i, op in enumerate(self.operands)))
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, BlockDiagonal) or not self._fits(other):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from lazyop.algebra.array_norm import MOST_ENTRIES, array_norm
 from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.aslazy import aslazy
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, as_data, copied, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.structured.lu import triangular_inverse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert, Order
 
 
 class Dense(LazyOperator):
@@ -53,6 +58,15 @@ class Dense(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return Dense(namespace_of(self.values).matrix_transpose(self.values))
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == 2 and math.prod(self.shape) > MOST_ENTRIES:
+            return None
+        return array_norm(self.values, order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        values = triangular_inverse(self.values)
+        return None if values is None else Dense(values)
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if isinstance(other, Extension) and other.bounds is not None:

@@ -11,18 +11,23 @@ from scipy.sparse import csr_array
 from lazyop.namespaces import (
     Array,
     as_data,
+    cast,
     conj,
     dtype_of,
+    namespace_of,
     share_home,
     to_numpy,
     unify_kinds,
 )
 from lazyop.operator import LazyOperator
+from lazyop.tracing import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
+
+    from lazyop.traits import Invert
 
 
 class Diagonal(LazyOperator):
@@ -77,6 +82,13 @@ class Diagonal(LazyOperator):
     def _conj(self) -> LazyOperator:
         return Diagonal(conj(self.d))
 
+    @property
+    def _is_diagonal(self) -> bool:
+        return True
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        return Diagonal(reciprocals(self.d))
+
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         return self._combined(operators.mul, other)
 
@@ -99,3 +111,21 @@ class Diagonal(LazyOperator):
 
     def _flops(self) -> int:
         return self.shape[0] * self._flops_per_entry()
+
+
+def reciprocals(d: Array) -> Array:
+    """Return 1 / d, of integers as float64; LinAlgError where there is a zero."""
+    if dtype_of(d).kind in "iu":
+        d = cast(d, np.float64)
+    xp = namespace_of(d)
+    if not d.shape[0]:
+        return d
+    if value_of(xp.min(xp.abs(d))) == 0:
+        i = int(np.argmin(np.abs(to_numpy(d))))
+        raise np.linalg.LinAlgError(f"a diagonal matrix is singular: entry {i} is zero")
+    with np.errstate(over="ignore", invalid="ignore"):
+        inverse = xp.ones_like(d) / d
+    largest = value_of(xp.max(xp.abs(d) + xp.abs(inverse)))
+    if largest is not None and not np.isfinite(largest):
+        raise ValueError("a diagonal matrix has entries that are not finite, or their inverses are")
+    return inverse

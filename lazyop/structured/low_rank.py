@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazyop.algebra.array_norm import array_norm, in_floats
 from lazyop.algebra.composite import Conjugate
 from lazyop.kernels.plan import Step
-from lazyop.namespaces import Array, as_data, conj, dtype_of, namespace_of, unify_kinds
+from lazyop.namespaces import Array, adjoint, as_data, conj, dtype_of, namespace_of, unify_kinds
 from lazyop.operator import LazyOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from lazyop.traits import Invert, Order
 
 
 class LowRank(LazyOperator):
@@ -61,6 +64,19 @@ class LowRank(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return Conjugate(self.adjoint())
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order not in (2, "fro") or not self.U.shape[1]:
+            return None
+        xp = namespace_of(self.U)
+        left, right = (xp.linalg.qr(in_floats(x)).R for x in (self.U, self.V))
+        return array_norm(xp.matmul(*unify_kinds(left, adjoint(right))), order)
+
+    def _inverse(self, invert: Invert) -> LazyOperator | None:
+        rank, n = self.U.shape[1], self.shape[0]
+        if rank < n:
+            raise np.linalg.LinAlgError(f"an operator of rank {rank} and order {n} has no inverse")
+        return None
 
     def _diagonal(self, reference: Array) -> Array:
         size = min(self.shape)

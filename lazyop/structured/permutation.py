@@ -16,6 +16,8 @@ from lazyop.operator import LazyOperator
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lazyop.traits import Order
+
 
 class Permutation(LazyOperator):
     """Permutation, ``(A x)[i] = x[p[i]]`` and ``(A^H y)[p[i]] = y[i]``.
@@ -74,6 +76,13 @@ class Permutation(LazyOperator):
 
     def _transpose(self) -> LazyOperator:
         return self.adjoint()
+
+    @property
+    def _is_unitary(self) -> bool:
+        return True
+
+    def _keeps_norm(self, order: Order) -> bool:
+        return True
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Permutation) or not share_home(self.p, other.p):

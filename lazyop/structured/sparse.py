@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy.sparse import csc_array, csr_array, sparray, spmatrix
 
+from lazyop.algebra.array_norm import entries_norm, extreme, in_floats, sum_axis
 from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.normal_form import multiply
 from lazyop.algebra.restriction import make_restriction
@@ -17,9 +18,10 @@ from lazyop.operator import LazyOperator
 from lazyop.structured.diagonal import Diagonal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lazyop.conversion import Conversion
+    from lazyop.traits import Order
 
 
 class Sparse(LazyOperator):
@@ -68,6 +70,16 @@ class Sparse(LazyOperator):
     def _tosparse(self) -> csr_array:
         parts = to_numpy(self.data), to_numpy(self.indices), to_numpy(self.indptr)
         return csr_array({"csr": csr_array, "csc": csc_array}[self.format](parts, shape=self.shape))
+
+    def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
+        if order == 2:
+            return None
+        matrix = self._tosparse().copy()
+        matrix.sum_duplicates()  # what stands in one place more than once adds up
+        if order == "fro":
+            return entries_norm(matrix.data) if matrix.nnz else 0.0
+        sizes = csr_array((abs(in_floats(matrix.data)), matrix.indices, matrix.indptr), self.shape)
+        return extreme(sizes.sum(axis=sum_axis(order)), order)
 
     def _flops(self) -> int:
         return int(self.data.shape[0]) * self._flops_per_entry()

@@ -354,6 +354,7 @@ def test_an_interruption_leaves_the_arguments_as_they_were(F, name, monkeypatch)
 
 
 def test_progress_is_shown_on_request_alone(capsys):
+    pytest.importorskip("tqdm")
     A = gaussian((16, 16))
     refine(butterfly(DYADIC), A, sweeps=3)
     assert capsys.readouterr().err == ""

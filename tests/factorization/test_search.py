@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from lazyop.aslazy import aslazy
 from lazyop.butterfly.chain import Chain
 from lazyop.factorization.factorize import factorize
+from lazyop.factorization.matrix import prepared
+from lazyop.factorization.search import predicted_numbers
 
 TOLERANCES = [1e-2, 1e-4, 1e-8]
 NAMED = ["left-to-right", "right-to-left", "balanced"]
@@ -222,3 +224,13 @@ def test_one_entry_is_one_factor():
     found = factorize([[3]], tol=1e-3)
     assert found.operator.toarray() == [[3.0]]
     assert found.chain.nnz == 1
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-10])
+def test_numbers_are_predicted_without_factorizing(tol):
+    for A, permutation in ((scipy.linalg.dft(32), "bit-reversal"), (bessel(32), REVERSED_ROWS)):
+        predicted = predicted_numbers(prepared(A, permutation), tol)
+        found = factorize(A, tol=tol, permutation=permutation)
+        assert found.chain.nnz <= predicted <= A.size
+    assert predicted_numbers(prepared(scipy.linalg.hadamard(32) * 1.0, None), tol) == 32 * 10
+    assert predicted_numbers(prepared(gaussian((8, 12)), None), tol) == 96
