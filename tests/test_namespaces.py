@@ -6,6 +6,7 @@ import types
 import array_api_strict
 import numpy as np
 import pytest
+from market import MARKET
 
 import lazyop as lo
 
@@ -80,3 +81,25 @@ def test_arrays_of_cupy_are_not_fetched_silently(cupy):
             product()
     with pytest.raises(TypeError, match=r"Sum hold data in numpy and in cupy on cuda:0; .*\.to\("):
         A + lo.Diagonal(x)
+
+
+@pytest.mark.parametrize("name", ["Dense", "Kron", "LowRank", "ButterflyRectangular", "Product"])
+def test_every_door_keeps_arrays_where_they_are(name):
+    """The methods that solvers of other libraries call, with vectors and single columns."""
+    xp = pytest.importorskip("array_api_strict")
+    A, D = MARKET[name]("complex128")
+    B = A.to("array_api_strict")
+    x, y = (np.arange(1.0, n + 1) + 1j for n in D.shape[::-1])
+    for door, argument, expected in (
+        (B.matvec, x, D @ x),
+        (B.matvec, x[:, None], (D @ x)[:, None]),
+        (B.rmatvec, y, D.conj().T @ y),
+        (B.rmatvec, y[:, None], (D.conj().T @ y)[:, None]),
+        (B.matmat, x[:, None], (D @ x)[:, None]),
+        (B.rmatmat, y[:, None], (D.conj().T @ y)[:, None]),
+        (B.dot, x, D @ x),
+        (B.rdot, y, y @ D),
+    ):
+        found = door(xp.asarray(argument))
+        assert isinstance(found, type(xp.asarray(1.0)))
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-12)
