@@ -58,6 +58,8 @@ def test_pylops_recovers_a_sparse_vector(name, dtype):
     pylops = pytest.importorskip("pylops", reason="needs PyLops, of the extra lazyop[test]")
     if name == "spgl1":
         pytest.importorskip("spgl1", reason="needs spgl1, of the extra lazyop[test]")
+        if not hasattr(np.isreal(object()), "all"):
+            pytest.skip("spgl1 takes no operators with this NumPy, whose isreal gives them a bool")
     from pylops.optimization import sparsity
 
     A, dense, x, y = problem(dtype)

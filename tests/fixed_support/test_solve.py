@@ -239,7 +239,9 @@ def test_a_large_sparse_matrix_stays_sparse():
     n = count * size
     rng = np.random.default_rng(8)
     blocks = rng.standard_normal((count, size, size))
-    A = scipy.sparse.block_diag(list(blocks), format="csr") + scipy.sparse.eye_array(n, k=n // 2)
+    A = scipy.sparse.block_diag(
+        [scipy.sparse.coo_array(block) for block in blocks], format="csr"
+    ) + scipy.sparse.eye_array(n, k=n // 2)
     I = scipy.sparse.kron(scipy.sparse.eye_array(count), np.ones((size, 2)))
     found = factorize(A, I, I.T)
     tails = np.linalg.svd(blocks, compute_uv=False)[:, 2:]
