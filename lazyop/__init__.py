@@ -14,15 +14,8 @@ from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
 from lazyop.butterfly.pattern import Pattern
 from lazyop.cost import Cost
-from lazyop.factorization.factorize import factorize
-from lazyop.factorization.given_chain import Factorization
-from lazyop.factorization.nearest_kron import nearest_kron
-from lazyop.factorization.refine import refine
 from lazyop.io import load, save
 from lazyop.operator import LazyOperator
-from lazyop.quantization.formats import FloatFormat
-from lazyop.quantization.quantize import Quantization, quantize
-from lazyop.quantization.rank_one import quantize_rank_one
 from lazyop.structured.block import block, hstack, vstack
 from lazyop.structured.block_diagonal import BlockDiagonal, block_diag
 from lazyop.structured.diagonal import Diagonal
@@ -35,17 +28,32 @@ from lazyop.versions import show_versions
 
 if TYPE_CHECKING:
     from lazyop import fixed_support, rescale, transforms
+    from lazyop.factorization.factorize import factorize
+    from lazyop.factorization.given_chain import Factorization
+    from lazyop.factorization.nearest_kron import nearest_kron
+    from lazyop.factorization.refine import refine
+    from lazyop.quantization.formats import FloatFormat
+    from lazyop.quantization.quantize import Quantization, quantize
+    from lazyop.quantization.rank_one import quantize_rank_one
     from lazyop.transforms.substitution.linearity import NotLinearError
     from lazyop.transforms.substitution.record import NotCompressibleError, Substitution
     from lazyop.transforms.substitution.substitute import substitute
 
 __version__ = "0.1.0"
 
-#: Names that few programs need, whose modules are imported when they are first asked for.
+#: Names whose modules are imported when they are first asked for: the rooms above the operators.
 _LATER = {
     "fixed_support": "lazyop.fixed_support",
     "rescale": "lazyop.rescale",
     "transforms": "lazyop.transforms",
+    "factorize": "lazyop.factorization.factorize",
+    "Factorization": "lazyop.factorization.given_chain",
+    "nearest_kron": "lazyop.factorization.nearest_kron",
+    "refine": "lazyop.factorization.refine",
+    "FloatFormat": "lazyop.quantization.formats",
+    "Quantization": "lazyop.quantization.quantize",
+    "quantize": "lazyop.quantization.quantize",
+    "quantize_rank_one": "lazyop.quantization.rank_one",
     "NotLinearError": "lazyop.transforms.substitution.linearity",
     "NotCompressibleError": "lazyop.transforms.substitution.record",
     "Substitution": "lazyop.transforms.substitution.record",

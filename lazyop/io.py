@@ -26,7 +26,6 @@ from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
 from lazyop.namespaces import is_array
 from lazyop.operator import LazyOperator
-from lazyop.quantization.packed import PackedButterfly
 from lazyop.structured.block import Block
 from lazyop.structured.block_diagonal import BlockDiagonal
 from lazyop.structured.dense import Dense
@@ -44,7 +43,7 @@ _HEADER = "lazyop"
 
 _STRUCTURED = (
     *(Block, BlockDiagonal, Butterfly, Circulant, Conjugate, Dense, Diagonal, Extension, Identity),
-    *(Kron, KronSum, KroneckerSparse, LowRank, PackedButterfly, Permutation, Power, Product),
+    *(Kron, KronSum, KroneckerSparse, LowRank, Permutation, Power, Product),
     *(Restriction, Scaled, Sparse, Sum, Toeplitz, Zero),
 )
 
@@ -52,9 +51,10 @@ _STRUCTURED = (
 @cache
 def _classes() -> dict[str, type[LazyOperator]]:
     """Return the operators that can be in a file; their names are part of the format."""
+    from lazyop.quantization.packed import PackedButterfly
     from lazyop.transforms.operators import OPERATORS
 
-    return {cls.__name__: cls for cls in (*_STRUCTURED, *OPERATORS)}
+    return {cls.__name__: cls for cls in (*_STRUCTURED, PackedButterfly, *OPERATORS)}
 
 
 def save(path: str | os.PathLike[str], A: LazyOperator) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import array_api_compat
 import numpy as np
 
-from lazyop.kernels.cuda_chain import device_chain
 from lazyop.kernels.packing import Packed, pack
 from lazyop.kernels.plan import FEWEST_COLUMNS, choose_whole_chain, has_compiled
 from lazyop.kernels.products import Columns, Vector
@@ -216,6 +215,7 @@ def compiled_chain(
     """
     if all(array_api_compat.is_cupy_array(v) for v in values):
         from lazyop.kernels.cuda import MACHINE
+        from lazyop.kernels.cuda_chain import device_chain
 
         return device_chain(values, MACHINE, conjugated=conjugated)
     if not all(isinstance(v, np.ndarray) for v in values) or not has_compiled():
