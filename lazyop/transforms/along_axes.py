@@ -102,12 +102,7 @@ def as_dims(shape: Any) -> tuple[int, ...]:
 
 def as_length(n: Any, what: str, least: int = 0) -> int:
     """Return an integer that is not less than the least one allowed."""
-    if isinstance(n, bool | np.bool_):
-        raise TypeError(f"{what} must be an integer, got a bool")
-    try:
-        length = operators.index(n)
-    except TypeError:
-        raise TypeError(f"{what} must be an integer, got {n!r}") from None
+    length = as_integer(n, what)
     if length < least:
         raise ValueError(f"{what} must be at least {least}, got {length}")
     return length
