@@ -40,15 +40,6 @@ def prime_factors(n: int) -> tuple[int, ...]:
     return (*found, n) if n > 1 or not found else tuple(found)
 
 
-def as_norm(norm: Any) -> str:
-    """Return "backward" (for None), "ortho" or "forward"."""
-    if norm is None:
-        return "backward"
-    if not isinstance(norm, str) or norm not in POWERS:
-        raise ValueError(f"norm must be 'backward', 'ortho', 'forward' or None, got {norm!r}")
-    return norm
-
-
 def as_dtype(dtype: Any, *, is_complex: bool) -> np.dtype[Any]:
     """Return the dtype of a closed form, in native byte order: the kinds that kernels take."""
     found: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")

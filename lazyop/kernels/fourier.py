@@ -21,6 +21,15 @@ NORMS = {"backward": 0.0, "ortho": 0.5, "forward": 1.0}
 ADJOINT_NORM = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
+def as_norm(norm: Any) -> str:
+    """Return "backward" (for None), "ortho" or "forward"."""
+    if norm is None:
+        return "backward"
+    if not isinstance(norm, str) or norm not in NORMS:
+        raise ValueError(f"norm must be 'backward', 'ortho', 'forward' or None, got {norm!r}")
+    return norm
+
+
 def dft(
     X: Array,
     axes: tuple[int, ...],

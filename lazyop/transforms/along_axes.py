@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.kernels.fourier import NORMS
 from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
 
@@ -137,15 +136,6 @@ def as_axes(axes: Any, dims: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise ValueError(f"axes must be different, got {tuple(several)} for the shape {dims}")
     return found
-
-
-def as_norm(norm: Any) -> str:
-    """Return "backward" (for None), "ortho" or "forward"."""
-    if norm is None:
-        return "backward"
-    if not isinstance(norm, str) or norm not in NORMS:
-        raise ValueError(f"norm must be 'backward', 'ortho', 'forward' or None, got {norm!r}")
-    return norm
 
 
 def as_real_dtype(dtype: Any) -> np.dtype[Any]:

@@ -9,18 +9,11 @@ import numpy as np
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiple, multiply
-from lazyop.kernels.fourier import ADJOINT_NORM, NORMS
+from lazyop.kernels.fourier import ADJOINT_NORM, NORMS, as_norm
 from lazyop.kernels.fourier import dft as fourier_transform
 from lazyop.namespaces import Array
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import (
-    AlongAxes,
-    as_axis,
-    as_complex_dtype,
-    as_dims,
-    as_norm,
-    check_points,
-)
+from lazyop.transforms.along_axes import AlongAxes, as_axis, as_complex_dtype, as_dims, check_points
 from lazyop.transforms.resize import as_axes_and_lengths, resize, resized_dims
 
 if TYPE_CHECKING:

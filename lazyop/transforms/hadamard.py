@@ -9,11 +9,11 @@ import numpy as np
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiple
-from lazyop.kernels.fourier import ADJOINT_NORM, NORMS
+from lazyop.kernels.fourier import ADJOINT_NORM, NORMS, as_norm
 from lazyop.kernels.hadamard import matrix, matrix_order
 from lazyop.namespaces import Array, dtype_of, like, namespace_of, real_counterpart
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_norm, as_real_dtype
+from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_real_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.algebra.normal_form import multiply
+from lazyop.kernels.fourier import as_norm
 from lazyop.namespaces import Array, as_array, as_data, cast, to_numpy
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import as_complex_dtype, as_dims, as_norm
+from lazyop.transforms.along_axes import as_complex_dtype, as_dims
 from lazyop.transforms.resize import resize
 from lazyop.transforms.row_kron import RowKron
 

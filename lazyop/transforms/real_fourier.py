@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.algebra.normal_form import multiply, scale
-from lazyop.kernels.fourier import ADJOINT_NORM, dft, real_dft
+from lazyop.kernels.fourier import ADJOINT_NORM, as_norm, dft, real_dft
 from lazyop.namespaces import Array, along, is_complex
 from lazyop.operator import LazyOperator
 from lazyop.transforms.along_axes import (
@@ -17,7 +17,6 @@ from lazyop.transforms.along_axes import (
     as_complex_dtype,
     as_dims,
     as_length,
-    as_norm,
     check_points,
 )
 from lazyop.transforms.end_weights import EndWeights

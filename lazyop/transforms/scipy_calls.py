@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from lazyop.kernels.fourier import as_norm
 from lazyop.namespaces import real_counterpart
-from lazyop.transforms.along_axes import as_axis, as_norm, check_points
+from lazyop.transforms.along_axes import as_axis, check_points
 from lazyop.transforms.resize import as_axes_and_lengths, resized_dims
 
 __all__ = ["FROM_HALF", "FUNCTIONS", "TO_HALF", "TRIGONOMETRIC", "Call", "floating", "read_call"]

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.aslazy import aslazy
-from lazyop.kernels.fourier import ADJOINT_NORM
+from lazyop.kernels.fourier import ADJOINT_NORM, as_norm
 from lazyop.namespaces import real_counterpart
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import as_norm
 from lazyop.transforms.cosine import dctn, idctn
 from lazyop.transforms.fourier import dftn, idftn
 from lazyop.transforms.real_fourier import irdftn, rdftn

@@ -9,11 +9,11 @@ import numpy as np
 
 from lazyop.algebra.neutral import Identity
 from lazyop.algebra.normal_form import multiple, multiply
-from lazyop.kernels.fourier import ADJOINT_NORM, NORMS
+from lazyop.kernels.fourier import ADJOINT_NORM, NORMS, as_norm
 from lazyop.kernels.trigonometric import INVERSE_TYPE, logical_length, trigonometric
 from lazyop.namespaces import Array
 from lazyop.operator import LazyOperator
-from lazyop.transforms.along_axes import AlongAxes, as_norm, as_real_dtype, check_points
+from lazyop.transforms.along_axes import AlongAxes, as_real_dtype, check_points
 from lazyop.transforms.end_weights import EndWeights
 from lazyop.transforms.resize import resize, resized_dims
 
