@@ -1,6 +1,6 @@
 """Compiled kernels for a whole chain on NumPy arrays, by Numba. Importing this imports Numba.
 
-Arrays come flat, with offsets counted in entries, so that one compiled function serves whatever
+Arrays are flat, with offsets counted in entries, so that one compiled function serves whatever
 holds the entries: argument, result or scratch. A stage of a packed chain (`lazyop.kernels.packing`)
 takes rows from its source to its destination, which may be one array where the factors are of
 2 x 2 blocks. The transpose of a chain runs the transposed stages backwards over the same weights.
@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from numba import njit
 
+from lazyop.kernels import places
 from lazyop.kernels.general import general_columns as _general_columns
 from lazyop.kernels.general import general_vector as _general_vector
 from lazyop.kernels.jit import INNER, MERGED, compiled
-from lazyop.kernels.packing import Kind
+from lazyop.kernels.packing import STAGE_WIDTH, Kind
 from lazyop.kernels.thin_columns import high_columns as _high_columns
 from lazyop.kernels.thin_columns import low_columns as _low_columns
 from lazyop.kernels.thin_columns import stage_columns
 from lazyop.kernels.thin_vector import high_vector as _high_vector
 from lazyop.kernels.thin_vector import low_vector as _low_vector
 from lazyop.kernels.thin_vector import stage_vector
+from lazyop.kernels.turns import array_at, array_from, in_turns, own_numbers, table_at, word
 
 _GENERAL = int(Kind.GENERAL)
 
@@ -52,7 +54,7 @@ def _columns_by(pairs):
 
     @njit(**INNER)
     def run(
-        transposed, X, x_ld, Y, y_ld, scratch, size, W, stages, columns, tile, first, stop, conj
+        transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj, size, columns, tile
     ):  # fmt: skip
         # The scratch is two buffers of that size, and a panel for general factors.
         count = stages.shape[0]
@@ -82,25 +84,30 @@ def _columns_by(pairs):
 
 
 def _vector_by(pairs):
-    """Make the function that runs stages of any kind over a vector, or one part of one stage."""
+    """Make the function that runs stages of any kind over a vector, or some parts of one stage."""
 
     @njit(**INNER)
-    def run(transposed, X, Y, first, second, panel, W, stages, begin, end, part, parts, conj):
-        # Stages are counted as they are applied. One of 2 x 2 factors is not divided.
+    def run(
+        transposed, first, stop, X, _x, Y, _y, scratch, W, stages, conj, size, begin, end, parts
+    ):  # fmt: skip
+        # The scratch is two buffers of that size, and a panel for general factors. Stages are
+        # counted as they are applied. One of 2 x 2 factors is not divided.
         count = stages.shape[0]
-        S, D, other = X, first, second
-        for n in range(begin, end):
-            k = count - 1 - n if transposed else n
-            is_general = stages[k, 0] == _GENERAL
-            if n > begin and is_general:
-                D, other = other, D
-            if n == end - 1:
-                D = Y
-            if is_general:
-                _general_vector(S, D, panel, W, stages, k, part, parts, transposed, conj)
-            elif part == 0:
-                pairs(S, D, W, stages, k, transposed, conj)
-            S = D
+        buffer, other, panel = scratch, array_from(scratch, size), array_from(scratch, 2 * size)
+        for part in range(first, stop):
+            S, D, spare = X, buffer, other
+            for n in range(begin, end):
+                k = count - 1 - n if transposed else n
+                is_general = stages[k, 0] == _GENERAL
+                if n > begin and is_general:
+                    D, spare = spare, D
+                if n == end - 1:
+                    D = Y
+                if is_general:
+                    _general_vector(S, D, panel, W, stages, k, part, parts, transposed, conj)
+                elif part == 0:
+                    pairs(S, D, W, stages, k, transposed, conj)
+                S = D
 
     return run
 
@@ -108,84 +115,101 @@ def _vector_by(pairs):
 _mixed_columns, _only_general_columns = _columns_by(_pairs_columns), _columns_by(_nothing)
 _mixed_vector, _only_general_vector = _vector_by(_pairs_vector), _vector_by(_nothing)
 
-# What is called from Python is one compiled function for each body and direction. ---------------
+# What is called is one compiled function for each body and direction. ---------------------------
+
+
+@njit(**INNER)
+def _arguments(block, seat, like, count):
+    """Return what all kernels take, and as many numbers of their own, from a block."""
+    scratch = word(block, places.SCRATCH) + seat * word(block, places.SCRATCH_STEP)
+    return (
+        array_at(word(block, places.X), like.dtype),
+        word(block, places.X_LD),
+        array_at(word(block, places.Y), like.dtype),
+        word(block, places.Y_LD),
+        array_at(scratch, like.dtype),
+        array_at(word(block, places.WEIGHTS), like.dtype),
+        table_at(word(block, places.STAGES), word(block, places.STAGE_COUNT), STAGE_WIDTH),
+        word(block, places.CONJUGATED) != 0,
+        *own_numbers(block, count),
+    )
 
 
 @compiled
-def low_vector(*args):
-    _low_vector(False, *args)
+def low_vector(block, seat, like):
+    in_turns(_low_vector, False, block, seat, _arguments(block, seat, like, 2))
 
 
 @compiled
-def low_vector_transposed(*args):
-    _low_vector(True, *args)
+def low_vector_transposed(block, seat, like):
+    in_turns(_low_vector, True, block, seat, _arguments(block, seat, like, 2))
 
 
 @compiled
-def high_vector(*args):
-    _high_vector(False, *args)
+def high_vector(block, seat, like):
+    in_turns(_high_vector, False, block, seat, _arguments(block, seat, like, 4))
 
 
 @compiled
-def high_vector_transposed(*args):
-    _high_vector(True, *args)
+def high_vector_transposed(block, seat, like):
+    in_turns(_high_vector, True, block, seat, _arguments(block, seat, like, 4))
 
 
 @compiled
-def low_columns(*args):
-    _low_columns(False, *args)
+def low_columns(block, seat, like):
+    in_turns(_low_columns, False, block, seat, _arguments(block, seat, like, 5))
 
 
 @compiled
-def low_columns_transposed(*args):
-    _low_columns(True, *args)
+def low_columns_transposed(block, seat, like):
+    in_turns(_low_columns, True, block, seat, _arguments(block, seat, like, 5))
 
 
 @compiled
-def high_columns(*args):
-    _high_columns(False, *args)
+def high_columns(block, seat, like):
+    in_turns(_high_columns, False, block, seat, _arguments(block, seat, like, 6))
 
 
 @compiled
-def high_columns_transposed(*args):
-    _high_columns(True, *args)
+def high_columns_transposed(block, seat, like):
+    in_turns(_high_columns, True, block, seat, _arguments(block, seat, like, 6))
 
 
 @compiled
-def mixed_columns(*args):
-    _mixed_columns(False, *args)
+def mixed_columns(block, seat, like):
+    in_turns(_mixed_columns, False, block, seat, _arguments(block, seat, like, 3))
 
 
 @compiled
-def mixed_columns_transposed(*args):
-    _mixed_columns(True, *args)
+def mixed_columns_transposed(block, seat, like):
+    in_turns(_mixed_columns, True, block, seat, _arguments(block, seat, like, 3))
 
 
 @compiled
-def mixed_vector(*args):
-    _mixed_vector(False, *args)
+def mixed_vector(block, seat, like):
+    in_turns(_mixed_vector, False, block, seat, _arguments(block, seat, like, 4))
 
 
 @compiled
-def mixed_vector_transposed(*args):
-    _mixed_vector(True, *args)
+def mixed_vector_transposed(block, seat, like):
+    in_turns(_mixed_vector, True, block, seat, _arguments(block, seat, like, 4))
 
 
 @compiled
-def general_columns(*args):
-    _only_general_columns(False, *args)
+def general_columns(block, seat, like):
+    in_turns(_only_general_columns, False, block, seat, _arguments(block, seat, like, 3))
 
 
 @compiled
-def general_columns_transposed(*args):
-    _only_general_columns(True, *args)
+def general_columns_transposed(block, seat, like):
+    in_turns(_only_general_columns, True, block, seat, _arguments(block, seat, like, 3))
 
 
 @compiled
-def general_vector(*args):
-    _only_general_vector(False, *args)
+def general_vector(block, seat, like):
+    in_turns(_only_general_vector, False, block, seat, _arguments(block, seat, like, 4))
 
 
 @compiled
-def general_vector_transposed(*args):
-    _only_general_vector(True, *args)
+def general_vector_transposed(block, seat, like):
+    in_turns(_only_general_vector, True, block, seat, _arguments(block, seat, like, 4))

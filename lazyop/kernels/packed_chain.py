@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lazyop.kernels.packing import RAISED
 from lazyop.kernels.plan import choose_packed_tiling
-from lazyop.kernels.products import read_only
-from lazyop.kernels.threads import share
+
+if TYPE_CHECKING:
+    from lazyop.kernels.calls import Call
 
 __all__ = ["FEWEST_ROWS", "GUARD", "PackedChain"]
 
@@ -57,6 +59,10 @@ class PackedChain:
     last: tuple[int, int, int]
     bias: int
 
+    @cached_property
+    def _made(self) -> dict[tuple[np.dtype[Any], bool], tuple[Call, ...]]:
+        return {}
+
     @property
     def levels(self) -> int:
         """How many factors there are."""
@@ -77,36 +83,42 @@ class PackedChain:
 
     def vector(self, x: Values, *, transposed: bool) -> Values:
         """Multiply a contiguous vector by the chain, or its transpose."""
-        from lazyop.kernels import packed_pairs
+        from lazyop.kernels import aligned
+        from lazyop.kernels.turns import address
 
-        n = x.size
-        ends, stages, scales = self._table(x.dtype)
-        tiling = choose_packed_tiling(tuple(map(int, stages[:, 0])), n, self.levels, x.itemsize)
-        suffix = "_transposed" * transposed
-        low, high = (getattr(packed_pairs, name + suffix) for name in ("low", "high"))
-        span, width, count = tiling.span, tiling.width, tiling.low_stages
-        y = np.empty_like(x)
-
-        def run_low(x: Values) -> None:
-            def work(first: int, stop: int) -> None:
-                low(x, y, self.words, scales, ends, stages, count, span, first, stop)
-
-            share(n // span, tiling.threads, work)
-
-        def run_high(x: Values) -> None:
-            def work(first: int, stop: int) -> None:
-                high(x, y, self.words, scales, stages, count, span, width, first, stop)
-
-            share(span // width, tiling.threads, work)
-
-        source = read_only(x)
-        if count == len(stages):
-            run_low(source)
-        else:
-            first_half, second_half = (run_high, run_low) if transposed else (run_low, run_high)
-            first_half(source)
-            second_half(read_only(y))
+        y = aligned.empty(x.shape, x.size, x.dtype)
+        source, target = address(x), address(y)
+        for call in self._calls(x.dtype, transposed):
+            call.run(source, target, False)
+            source = target
         return y
+
+    def _calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:
+        """Return what runs at a product, in order; made at the first one."""
+        made = self._made.get((dtype, transposed))
+        if made is None:
+            made = self._made[dtype, transposed] = self._make_calls(dtype, transposed)
+        return made
+
+    def _make_calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:
+        from lazyop.kernels import packed_pairs
+        from lazyop.kernels.calls import Call
+
+        rows = 1 << self.levels
+        ends, stages, scales = self._table(dtype)
+        strides = tuple(map(int, stages[:, 0]))
+        tiling = choose_packed_tiling(strides, rows, self.levels, dtype.itemsize)
+        span, width, count, threads = tiling.span, tiling.width, tiling.low_stages, tiling.threads
+
+        def call(name: str, units: int, *own: int | Values) -> Call:
+            kernel = getattr(packed_pairs, name + "_transposed" * transposed)
+            return Call(kernel, dtype, units, threads, 0, self.words, stages, own)
+
+        low = call("low", rows // span, scales, ends, count, span)
+        if count == len(stages):
+            return (low,)
+        high = call("high", span // width, scales, count, span, width, rows)
+        return (high, low) if transposed else (low, high)
 
     def _table(self, dtype: np.dtype[Any]) -> tuple[Values, Values, Values]:
         """Return where the last factors' codes are, the stages of the others, and their scales.

@@ -7,8 +7,9 @@ have the numbers of the rows that they meet, whatever its stride. Importing this
 
 from __future__ import annotations
 
-from numba import njit
+from numba import int64, njit, uint32
 
+from lazyop.kernels import places
 from lazyop.kernels.codes import (
     blocks,
     blocks_transposed,
@@ -22,6 +23,8 @@ from lazyop.kernels.codes import (
 from lazyop.kernels.jit import INNER, compiled
 from lazyop.kernels.lanes import load, store
 from lazyop.kernels.pairs import pair, quad
+from lazyop.kernels.places import PACKED_STAGE_WIDTH
+from lazyop.kernels.turns import array_at, in_turns, own_numbers, table_at, word
 
 #: From this stride on, codes of rows that far apart begin at the same bit of a word.
 _FAR = 256
@@ -142,8 +145,9 @@ def _stage(transposed, X, D, at, W, scales, stages, k, rows, unit, width, like):
 
 
 @njit(**INNER)
-def _low(transposed, X, Y, W, scales, ends, stages, count, span, first, stop, like):
+def _low(transposed, first, stop, X, Y, W, stages, scales, ends, count, span):
     """Run the last three factors and `count` stages over blocks of `span` rows."""
+    like = eight(Y)
     last, two, four = (ends[0], ends[1], ends[2]), (ends[3], ends[4]), (ends[5], ends[6])
     for block in range(first, stop):
         at = block * span
@@ -160,31 +164,57 @@ def _low(transposed, X, Y, W, scales, ends, stages, count, span, first, stop, li
 
 
 @njit(**INNER)
-def _high(transposed, X, Y, W, scales, stages, start, unit, width, first, stop, like):
+def _high(transposed, first, stop, X, Y, W, stages, scales, start, unit, width, rows):
     """Run the stages from `start` on over rows `unit` apart, `width` neighbours at a time."""
+    like = eight(Y)
     count = stages.shape[0] - start
     for chunk in range(first, stop):
         for n in range(count):
             k = start + (count - 1 - n if transposed else n)
             S = X if n == 0 else Y
-            _stage(transposed, S, Y, chunk * width, W, scales, stages, k, Y.size, unit, width, like)
+            _stage(transposed, S, Y, chunk * width, W, scales, stages, k, rows, unit, width, like)
+
+
+@njit(**INNER)
+def _shared(block, like):
+    """Return what both kernels take."""
+    return (
+        array_at(word(block, places.X), like.dtype),
+        array_at(word(block, places.Y), like.dtype),
+        array_at(word(block, places.WEIGHTS), uint32),
+        table_at(word(block, places.STAGES), word(block, places.STAGE_COUNT), PACKED_STAGE_WIDTH),
+    )
+
+
+@njit(**INNER)
+def _low_arguments(block, like):
+    scales, ends, count, span = own_numbers(block, 4)
+    return (
+        *_shared(block, like), array_at(scales, like.dtype), array_at(ends, int64), count, span,
+    )  # fmt: skip
+
+
+@njit(**INNER)
+def _high_arguments(block, like):
+    scales, start, unit, width, rows = own_numbers(block, 5)
+    return (*_shared(block, like), array_at(scales, like.dtype), start, unit, width, rows)
 
 
 @compiled
-def low(X, Y, W, scales, ends, stages, count, span, first, stop):
-    _low(False, X, Y, W, scales, ends, stages, count, span, first, stop, eight(Y))
+def low(block, seat, like):
+    in_turns(_low, False, block, seat, _low_arguments(block, like))
 
 
 @compiled
-def low_transposed(X, Y, W, scales, ends, stages, count, span, first, stop):
-    _low(True, X, Y, W, scales, ends, stages, count, span, first, stop, eight(Y))
+def low_transposed(block, seat, like):
+    in_turns(_low, True, block, seat, _low_arguments(block, like))
 
 
 @compiled
-def high(X, Y, W, scales, stages, start, unit, width, first, stop):
-    _high(False, X, Y, W, scales, stages, start, unit, width, first, stop, eight(Y))
+def high(block, seat, like):
+    in_turns(_high, False, block, seat, _high_arguments(block, like))
 
 
 @compiled
-def high_transposed(X, Y, W, scales, stages, start, unit, width, first, stop):
-    _high(True, X, Y, W, scales, stages, start, unit, width, first, stop, eight(Y))
+def high_transposed(block, seat, like):
+    in_turns(_high, True, block, seat, _high_arguments(block, like))

@@ -2,8 +2,8 @@
 
 Neighbouring factors of 2 x 2 blocks whose strides double are packed two at a time, so that a
 product reads its argument once for both. The columns of such a factor can be rescaled for free,
-``K_l D D^-1 K_{l+1}``: with the first entry of every column made 1, which then needs no reading,
-the weights are half as many. Every path through the chain keeps its product, so that the result
+``K_l D D^-1 K_{l+1}``: with the diagonal of every block made 1, the weights are half as many, and a
+block takes two multiply-adds. Every path through the chain keeps its product, so that the result
 is the same up to one rounding for each factor, whatever the size of the ratios.
 """
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Values = npt.NDArray[Any]
 
 
+#: Numbers that say what a stage is.
+STAGE_WIDTH = 11
+
 #: Of a vector register on the machines that matter; LLVM splits or pairs registers on others.
 REGISTER_BYTES = 32
 
@@ -40,7 +43,8 @@ class Kind(IntEnum):
     GENERAL = 0  #: one factor as it is, weights (a, b, c, d)
     PAIR = 1  #: one factor of 2 x 2 blocks, weights (a, 4, d)
     QUAD = 2  #: two such factors, weights (a, 16, d)
-    UNIT_QUAD = 3  #: two such factors whose columns begin with 1, weights (a, 8, d)
+    UNIT_QUAD = 3  #: two such factors whose blocks have unit diagonals, weights (a, 8, d)
+    HALF_UNIT_QUAD = 4  #: two such factors, the outer one with unit diagonals, weights (a, 12, d)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Packed:
 
     Attributes
     ----------
-    stages : int64 array, shape (stages, 11)
+    stages : int64 array, shape (stages, STAGE_WIDTH)
         Kind, start of the weights, a, b, c, d, and the `Layout` of the weights of each stage, in
         the order of application.
     weights : array
@@ -202,7 +206,7 @@ def _with_gaps(values: Values, run: int) -> Values:
 
 def _stages_of_run(run: list[Values]) -> list[_Stage]:
     """Pack a run of 2 x 2 factors, in the order of application (the last factor first)."""
-    unit = _with_unit_columns(run)
+    unit = _with_unit_diagonals(run)
     is_unit = unit is not None
     factors = list(reversed(unit if unit is not None else run))
     stages: list[_Stage] = []
@@ -212,38 +216,44 @@ def _stages_of_run(run: list[Values]) -> list[_Stage]:
         stages.append(_Stage(Kind.PAIR, first.reshape(a, 4, d), first.shape))
     for i in range(0, len(factors), 2):
         inner, outer = factors[i], factors[i + 1]
-        both_unit = is_unit and bool(stages)
-        kind = Kind.UNIT_QUAD if both_unit else Kind.QUAD
-        weights = _quad_weights(inner, outer, unit=both_unit)
+        kind = Kind.QUAD
+        if is_unit:  # all but the first factor that is applied
+            kind = Kind.UNIT_QUAD if stages else Kind.HALF_UNIT_QUAD
+        weights = _quad_weights(inner, outer, kind)
         stages.append(_Stage(kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
     return stages
 
 
-def _quad_weights(inner: Values, outer: Values, *, unit: bool) -> Values:
+#: The entries of a 2 x 2 block that are weights where its diagonal is 1.
+_OFF_DIAGONAL = slice(1, 3)
+
+
+def _quad_weights(inner: Values, outer: Values, kind: Kind) -> Values:
     """Interleave the weights of two factors: ``inner`` (2a, 2, 2, d), ``outer`` (a, 2, 2, 2d)."""
     a, d = outer.shape[0], inner.shape[3]
-    rows = slice(1, None) if unit else slice(None)
-    # inner: pair, row, column; outer: position in the pair, row, column
-    first = inner.reshape(a, 2, 2, 2, d)[:, :, rows].reshape(a, -1, d)
-    second = outer.reshape(a, 2, 2, 2, d).transpose(0, 3, 1, 2, 4)[:, :, rows].reshape(a, -1, d)
-    return np.concatenate([first, second], axis=1)
+    first = inner.reshape(a, 2, 4, d)  # pair, entry
+    second = outer.reshape(a, 4, 2, d).transpose(0, 2, 1, 3)  # position in the pair, entry
+    if kind is Kind.UNIT_QUAD:
+        first = first[:, :, _OFF_DIAGONAL]
+    if kind is not Kind.QUAD:
+        second = second[:, :, _OFF_DIAGONAL]
+    return np.concatenate([first.reshape(a, -1, d), second.reshape(a, -1, d)], axis=1)
 
 
-def _with_unit_columns(run: list[Values]) -> list[Values] | None:
-    """Rescale all but the last factor to columns that begin with 1; None where that is unsafe.
+def _with_unit_diagonals(run: list[Values]) -> list[Values] | None:
+    """Rescale all but the last factor to blocks of unit diagonals; None where that is unsafe.
 
-    The first entries go into the rows of the next factor. It is unsafe where one of them is zero,
+    The diagonals go into the rows of the next factor. It is unsafe where one of them is zero,
     or where a ratio or what piles up comes near the ends of the dtype's range.
     """
     limit = float(np.sqrt(np.finfo(run[0].dtype).max))
     scaled, result = run[0], []
     with np.errstate(all="ignore"):
         for following in run[1:]:
-            pivots = scaled[:, :1]
-            result.append(scaled / pivots)
+            pivots = scaled[:, [0, 1], [0, 1]]
+            result.append(scaled / pivots[:, None])
             a, _, _, d = following.shape
-            rows = pivots.reshape(a, 2, d)[:, :, None, :]
-            scaled = following * rows
+            scaled = following * pivots.reshape(a, 2, 1, d)
         result.append(scaled)
         for values, original in zip(result, run, strict=True):
             size = np.abs(values)

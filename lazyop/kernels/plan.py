@@ -57,11 +57,11 @@ _VECTOR_BYTES = 1 << 18
 _TILE, FEWEST_COLUMNS = 64, 4
 
 #: The fewest columns that a tile of a general chain has if there are more.
-_LEAST_TILE = 16
+_LEAST_TILE = 32
 
-#: Flops over several columns, and bytes of weights for a vector, that are worth a thread: a part of
-#: a millisecond. A thread that has slept takes its time to start.
-_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 8_000_000, 1 << 23
+#: Flops over several columns, in double precision, and bytes of weights for a vector, that are
+#: worth a thread. One that has slept takes its time to start.
+_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 2_000_000, 1 << 23
 
 
 #: Codes of packed weights that are worth a thread.
@@ -130,17 +130,19 @@ def choose_tiling(
     """
     tile = min(columns, _TILE) if columns >= FEWEST_COLUMNS else 0
     if tile:
-        threads = _threads(2 * entries * columns // _FLOPS_PER_THREAD)
+        threads = _threads(2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD))
     else:
         threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     if not strides:
         if tile > _LEAST_TILE:  # two buffers, and a few tiles for each thread
             fitting = _CACHE_BYTES // (rows * itemsize)
-            fair = columns // (2 * threads) if threads > 1 else tile
+            fair = columns // threads if threads > 1 else tile
             tile = max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
         return Tiling(tile, 0, rows, 1, threads)
     if rows <= limit:
+        if threads > 1 and tile:
+            tile = max(_LEAST_TILE, -(-columns // threads))
         return Tiling(tile, len(strides), rows, 1, threads)
     low = max(1, sum(stride <= limit for stride in strides[1:]))
     if low == len(strides):

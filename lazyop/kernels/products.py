@@ -6,188 +6,151 @@ carried out.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from lazyop.kernels.threads import PARTS_PER_THREAD, scratch, share
+from lazyop.kernels.team import PARTS_PER_THREAD
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lazyop.kernels.calls import Call
     from lazyop.kernels.packing import Packed
 
     Values = npt.NDArray[Any]
 
+#: A vector of fewer bytes takes less time than where it begins might spare.
+_ALIGNED_BYTES = 1 << 14
 
-class Vector:
+#: The most columns that are so few that tiles of them stay in place in the result. Rows of more
+#: lie so far apart, often by powers of two, that they share few places of the cache.
+_IN_PLACE_COLUMNS = 64
+
+
+class _Product:
+    """What products of a packed chain, or of its transpose, have in common."""
+
+    def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
+        self.packed, self.columns = packed, columns
+        self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
+        self.tiling = packed.tiling(columns)
+        self._suffix = "_transposed" * transposed
+
+    def _call(self, name: str, units: int, room: int, *own: int) -> Call:
+        """Return the call of a kernel, which takes so many entries of scratch in each thread."""
+        from lazyop.kernels import calls, cpu
+
+        kernel = getattr(cpu, name + self._suffix)
+        weights, stages = self.packed.weights, self.packed.stages
+        threads = self.tiling.threads
+        return calls.Call(kernel, self.dtype, units, threads, room, weights, stages, own)
+
+
+class Vector(_Product):
     """Products of a packed chain, or of its transpose, with contiguous vectors."""
 
     def __init__(self, packed: Packed, transposed: bool) -> None:
-        from lazyop.kernels import cpu
+        from lazyop.kernels import aligned, turns
 
-        self.packed, self.transposed = packed, transposed
-        self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
-        self.weights, self.stages = packed.weights, packed.stages
-        self.tiling = packed.tiling(1)
-        suffix = "_transposed" * transposed
-        mixed = "mixed_vector" if packed.has_pairs else "general_vector"
-        self.low, self.high, self.mixed = (
-            getattr(cpu, name + suffix) for name in ("low_vector", "high_vector", mixed)
-        )
-        self.is_short = packed.is_thin and self.tiling.low_stages == len(packed.stages)
-        self.count = len(packed.stages)
-        self.size, self.panel = packed.longest, packed.panel(1)
+        super().__init__(packed, transposed, 1)
+        self._address, self._new = turns.address, aligned.empty
+        self._is_short = self.rows * self.dtype.itemsize < _ALIGNED_BYTES
+        if packed.is_thin:
+            self._calls = self._of_pairs(transposed)
+        elif self.tiling.threads == 1:
+            self._calls = (self._stages(0, len(packed.stages), packed.longest, 1),)
+        else:  # stage after stage, each in several threads
+            parts = PARTS_PER_THREAD * self.tiling.threads
+            each = range(len(packed.stages))
+            self._calls = tuple(self._stages(k, k + 1, 0, parts) for k in each)
+
+    def _of_pairs(self, transposed: bool) -> tuple[Call, ...]:
+        """Run at once, or the low strides block by block, the others by neighbouring rows."""
+        rows, tiling, count = self.rows, self.tiling, len(self.packed.stages)
+        span, width, low_stages = tiling.span, tiling.width, tiling.low_stages
+        low = self._call("low_vector", rows // span, 0, low_stages, span)
+        if low_stages == count:
+            return (low,)
+        high = self._call("high_vector", span // width, 0, low_stages, span, width, rows)
+        return (high, low) if transposed else (low, high)
+
+    def _stages(self, begin: int, end: int, size: int, parts: int) -> Call:
+        """Run some stages, with two buffers of that size."""
+        packed = self.packed
+        name = "mixed_vector" if packed.has_pairs else "general_vector"
+        return self._call(name, parts, 2 * size + packed.panel(1), size, begin, end, parts)
 
     def run(self, x: Values, conjugated: bool) -> Values:
         """Return the product."""
-        y = np.empty(self.rows, self.dtype)
-        source = read_only(x)
-        if self.is_short:
-            weights, stages, rows = self.weights, self.stages, self.rows
-            self.low(source, y, weights, stages, self.count, rows, 0, 1, conjugated)
-        elif self.packed.is_thin:
-            self._run_long(source, y, conjugated)
-        elif self.tiling.threads == 1:
-            size = self.size
-            buffer = scratch(2 * size + self.panel, self.dtype)
-            first, second, panel = buffer[:size], buffer[size : 2 * size], buffer[2 * size :]
-            self.mixed(
-                source, y, first, second, panel, self.weights, self.stages,
-                0, self.count, 0, 1, conjugated,
-            )  # fmt: skip
+        rows, dtype = self.rows, self.dtype
+        y = np.empty(rows, dtype) if self._is_short else self._new((rows,), rows, dtype)
+        source, target = self._address(x), self._address(y)
+        if self.packed.is_thin or len(self._calls) == 1:
+            for call in self._calls:
+                call.run(source, target, conjugated)
+                source = target
         else:
-            self._run_stages(source, y, conjugated)
+            self._run_stages(source, target, conjugated)
         return y
 
-    def _run_stages(self, source: Values, y: Values, conjugated: bool) -> None:
-        """Run stage after stage, each in several threads."""
-        size, threads = self.size, self.tiling.threads
-        parts = PARTS_PER_THREAD * threads
-        buffers = np.empty((2, size), self.dtype)
-        for stage in range(self.count):
-            target = y if stage == self.count - 1 else buffers[stage % 2]
-
-            def work(
-                first: int, stop: int, source: Values = source, target: Values = target,
-                stage: int = stage,
-            ) -> None:  # fmt: skip
-                panel = scratch(self.panel, self.dtype)
-                for part in range(first, stop):
-                    self.mixed(
-                        source, target, target, target, panel, self.weights, self.stages,
-                        stage, stage + 1, part, parts, conjugated,
-                    )  # fmt: skip
-
-            share(parts, threads, work)
-            source = read_only(target)
-
-    def _run_long(self, source: Values, y: Values, conjugated: bool) -> None:
-        """Run in two parts: the low strides block by block, the others by neighbouring rows."""
-        n, tiling = len(y), self.tiling
-        span, low, width, weights, stages = (
-            tiling.span, tiling.low_stages, tiling.width, self.weights, self.stages,
-        )  # fmt: skip
-
-        def run_low(x: Values) -> None:
-            def work(first: int, stop: int) -> None:
-                self.low(x, y, weights, stages, low, span, first, stop, conjugated)
-
-            share(n // span, tiling.threads, work)
-
-        def run_high(x: Values) -> None:
-            def work(first: int, stop: int) -> None:
-                self.high(x, y, weights, stages, low, span, width, first, stop, conjugated)
-
-            share(span // width, tiling.threads, work)
-
-        first, second = (run_high, run_low) if self.transposed else (run_low, run_high)
-        first(source)
-        second(read_only(y))
+    def _run_stages(self, source: int, target: int, conjugated: bool) -> None:
+        buffers = np.empty((2, self.packed.longest), self.dtype)
+        *others, last = self._calls
+        for call, buffer in zip(others, itertools.cycle(buffers), strict=False):
+            between = self._address(buffer)
+            call.run(source, between, conjugated)
+            source = between
+        last.run(source, target, conjugated)
 
 
-class Columns:
+class Columns(_Product):
     """Products of a packed chain, or of its transpose, with so many columns."""
 
     def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
-        from lazyop.kernels import cpu
+        from lazyop.kernels import aligned, turns
 
-        self.packed, self.transposed, self.columns = packed, transposed, columns
-        self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
-        self.tiling = packed.tiling(columns)
-        self.is_short = packed.is_thin and self.tiling.low_stages == len(packed.stages)
-        self.tiles = -(-columns // self.tiling.tile)
-        self.size = packed.longest * self.tiling.tile
-        self.room = 2 * self.size + packed.panel(self.tiling.tile)
-        suffix = "_transposed" * transposed
-        mixed = "mixed_columns" if packed.has_pairs else "general_columns"
-        self.low, self.high, self.mixed = (
-            getattr(cpu, name + suffix) for name in ("low_columns", "high_columns", mixed)
-        )
+        super().__init__(packed, transposed, columns)
+        self._address, self._new = turns.address, aligned.empty
+        tile = self.tiling.tile
+        self._tiles = -(-columns // tile)
+        if packed.is_thin:
+            self._calls = self._of_pairs(transposed)
+        else:
+            name = "mixed_columns" if packed.has_pairs else "general_columns"
+            size = packed.longest * tile
+            room = 2 * size + packed.panel(tile)
+            self._calls = (self._call(name, self._tiles, room, size, columns, tile),)
+
+    def _of_pairs(self, transposed: bool) -> tuple[Call, ...]:
+        """Run at once, or the low strides block by block, the others by neighbouring rows."""
+        rows, tiling, columns, tiles = self.rows, self.tiling, self.columns, self._tiles
+        tile, span, run, low_stages = tiling.tile, tiling.span, tiling.width, tiling.low_stages
+        in_place = columns <= _IN_PLACE_COLUMNS
+        low = self._call(
+            "low_columns", rows // span * tiles, 0 if in_place else span * tile,
+            low_stages, span, columns, tile, in_place,
+        )  # fmt: skip
+        if low_stages == len(self.packed.stages):
+            return (low,)
+        high = self._call(
+            "high_columns", span // run * tiles, rows // span * run * tile,
+            low_stages, rows, span, run, columns, tile,
+        )  # fmt: skip
+        return (high, low) if transposed else (low, high)
 
     def run(self, X: Values, conjugated: bool) -> Values:
         """Return the product."""
-        Y = np.empty((self.rows, self.columns), self.dtype)
-        source, ld = rows_of(X)
-        target = Y.reshape(-1)
-        if not self.packed.is_thin:
-            self._run_mixed(source, ld, target, conjugated)
-        elif self.is_short:
-            self._run_low(source, ld, target, conjugated)
-        else:
-            first, second = self._run_low, self._run_high
-            if self.transposed:
-                first, second = second, first
-            first(source, ld, target, conjugated)
-            second(read_only(target), self.columns, target, conjugated)
+        rows, columns = self.rows, self.columns
+        Y = self._new((rows, columns), rows * columns, self.dtype)
+        flat, ld = rows_of(X)
+        source, target = self._address(flat), self._address(Y)
+        for call in self._calls:
+            call.run(source, target, conjugated, ld, columns)
+            source, ld = target, columns
         return Y
-
-    def _run_mixed(self, source: Values, ld: int, target: Values, conjugated: bool) -> None:
-        packed, columns, tile = self.packed, self.columns, self.tiling.tile
-        size, room = self.size, self.room
-
-        def work(first: int, stop: int) -> None:
-            self.mixed(
-                source, ld, target, columns, scratch(room, self.dtype), size, packed.weights,
-                packed.stages, columns, tile, first, stop, conjugated,
-            )  # fmt: skip
-
-        share(self.tiles, self.tiling.threads, work)
-
-    def _run_low(self, source: Values, ld: int, target: Values, conjugated: bool) -> None:
-        tile, span, stages = self.tiling.tile, self.tiling.span, self.tiling.low_stages
-        packed, columns = self.packed, self.columns
-        in_place = tile >= columns
-
-        def work(first: int, stop: int) -> None:
-            self.low(
-                source, ld, target, columns,
-                target if in_place else scratch(span * tile, self.dtype), in_place,
-                packed.weights, packed.stages, stages, span, columns, tile, first, stop, conjugated,
-            )  # fmt: skip
-
-        share(self.rows // span * self.tiles, self.tiling.threads, work)
-
-    def _run_high(self, source: Values, ld: int, target: Values, conjugated: bool) -> None:
-        tile, span, run = self.tiling.tile, self.tiling.span, self.tiling.width
-        packed, columns, start = self.packed, self.columns, self.tiling.low_stages
-        size = self.rows // span * run * tile
-
-        def work(first: int, stop: int) -> None:
-            self.high(
-                source, ld, target, columns, scratch(size, self.dtype), packed.weights,
-                packed.stages, start, self.rows, span, run, columns, tile, first, stop, conjugated,
-            )  # fmt: skip
-
-        share(span // run * self.tiles, self.tiling.threads, work)
-
-
-def read_only(x: Values) -> Values:
-    """Return a view that can't be written to: the one type of source that is compiled for."""
-    view = x.view()
-    view.setflags(write=False)
-    return view
 
 
 def rows_of(X: Values) -> tuple[Values, int]:
@@ -195,7 +158,7 @@ def rows_of(X: Values) -> tuple[Values, int]:
     if not X.flags.aligned:
         return rows_of(X.copy())
     if X.flags.c_contiguous:
-        return read_only(X.reshape(-1)), X.shape[1]
+        return X.reshape(-1), X.shape[1]
     if X.strides[1] != X.itemsize or X.strides[0] % X.itemsize:
         return rows_of(np.ascontiguousarray(X))
     return as_strided(X, (1,), (X.itemsize,), writeable=False), X.strides[0] // X.itemsize

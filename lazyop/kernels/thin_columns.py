@@ -11,10 +11,11 @@ from numba import njit
 from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight
 from lazyop.kernels.packing import Kind
-from lazyop.kernels.pairs import pair, quad, unit_quad
+from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
 from lazyop.kernels.thin_vector import weights_before
 
-_PAIR, _UNIT_QUAD, _QUAD = int(Kind.PAIR), int(Kind.UNIT_QUAD), int(Kind.QUAD)
+_PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
+_UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
 
 
 @njit(**INNER)
@@ -67,6 +68,12 @@ def _registers_of_block(
         for t in range(first, stop, step):
             x = _four(S, s + t, s_step, like)
             _put_four(D, d + t, d_step, unit_quad(x, p, q, transposed))
+    elif kind == _HALF_UNIT_QUAD:
+        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
+        r = _weights4(W, w + 8 * w_step, w_step, conj, like)
+        for t in range(first, stop, step):
+            x = _four(S, s + t, s_step, like)
+            _put_four(D, d + t, d_step, half_unit_quad(x, p, q, r, transposed))
     else:
         q = _weights4(W, w + 4 * w_step, w_step, conj, like)
         u = _weights4(W, w + 8 * w_step, w_step, conj, like)
@@ -126,6 +133,11 @@ def stage_columns(
             _UNIT_QUAD, 4, 8, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
             unit, width, columns, transposed, conj,
         )  # fmt: skip
+    elif kind == _HALF_UNIT_QUAD:
+        _stage_of_kind(
+            _HALF_UNIT_QUAD, 4, 12, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d,
+            span // (4 * d), unit, width, columns, transposed, conj,
+        )  # fmt: skip
     else:
         _stage_of_kind(
             _QUAD, 4, 16, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
@@ -135,15 +147,15 @@ def stage_columns(
 
 @njit(**INNER)
 def low_columns(
-    transposed, X, x_ld, Y, y_ld, buffer, in_place, W, stages, count, span, columns, tile,
-    first, stop, conj,
+    transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj,
+    count, span, columns, tile, in_place,
 ):  # fmt: skip
     """Run the first `count` stages over tiles of columns of blocks of `span` rows.
 
-    Units of work are numbered tile after tile within a block of rows; this call does `first` to
-    `stop`. Between the first and the last stage, a unit lives in the buffer, or in place, where
-    the buffer is Y.
+    Units of work are numbered tile after tile within a block of rows. Between the first and the
+    last stage, a unit lives in the scratch, or in place in Y.
     """
+    buffer = Y if in_place else scratch
     tiles = (columns + tile - 1) // tile
     for unit in range(first, stop):
         block, t = unit // tiles, (unit % tiles) * tile
@@ -167,8 +179,8 @@ def low_columns(
 
 @njit(**INNER)
 def high_columns(
-    transposed, X, x_ld, Y, y_ld, scratch, W, stages, start, rows, unit, run, columns, tile,
-    first, stop, conj,
+    transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj,
+    start, rows, unit, run, columns, tile,
 ):  # fmt: skip
     """Run the stages from `start` on over rows `unit` apart, `run` neighbours at a time."""
     tiles = (columns + tile - 1) // tile

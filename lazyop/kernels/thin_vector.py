@@ -15,10 +15,11 @@ from numba.extending import overload
 
 from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.packing import Kind
-from lazyop.kernels.pairs import pair, quad, unit_quad
+from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
 from lazyop.kernels.streams import fetch, put
 
-_PAIR, _UNIT_QUAD, _QUAD = int(Kind.PAIR), int(Kind.UNIT_QUAD), int(Kind.QUAD)
+_PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
+_UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
 
 
 def _conjugate_if(weight, conj):
@@ -84,6 +85,13 @@ def _blocks_vector(kind, S, s, D, d, step, W, w, w_step, count, transposed, conj
             p = _weights4(W, w + t, w_step, conj)
             q = _weights4(W, w + t + 4 * w_step, w_step, conj)
             _put_four(D, d + t, step, unit_quad(_four(S, s + t, step), p, q, transposed))
+    elif kind == _HALF_UNIT_QUAD:
+        for t in range(count):
+            p = _weights4(W, w + t, w_step, conj)
+            q = _weights4(W, w + t + 4 * w_step, w_step, conj)
+            r = _weights4(W, w + t + 8 * w_step, w_step, conj)
+            y = half_unit_quad(_four(S, s + t, step), p, q, r, transposed)
+            _put_four(D, d + t, step, y)
     else:
         for t in range(count):
             p = _weights4(W, w + t, w_step, conj)
@@ -133,6 +141,23 @@ def stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, conj):
         _stage_of_kind(
             _UNIT_QUAD, 4, 8, S, D, at, W, w, d, span // (4 * d), unit, width, transposed, conj
         )
+    elif kind == _HALF_UNIT_QUAD:
+        _stage_of_kind(
+            _HALF_UNIT_QUAD,
+            4,
+            12,
+            S,
+            D,
+            at,
+            W,
+            w,
+            d,
+            span // (4 * d),
+            unit,
+            width,
+            transposed,
+            conj,
+        )
     else:
         _stage_of_kind(
             _QUAD, 4, 16, S, D, at, W, w, d, span // (4 * d), unit, width, transposed, conj
@@ -142,15 +167,13 @@ def stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, conj):
 @njit(**INNER)
 def weights_before(kind, rows):
     """How many weights a stage has for that many rows."""
-    if kind == _UNIT_QUAD:
-        return 2 * rows
-    if kind == _PAIR:
-        return 2 * rows
-    return 4 * rows
+    if kind == _HALF_UNIT_QUAD:
+        return 3 * rows
+    return 4 * rows if kind == _QUAD else 2 * rows
 
 
 @njit(**INNER)
-def low_vector(transposed, X, Y, W, stages, count, span, first, stop, conj):
+def low_vector(transposed, first, stop, X, _x, Y, _y, _scratch, W, stages, conj, count, span):
     """Run the first `count` stages over blocks `first` to `stop` of `span` rows of a vector."""
     for block in range(first, stop):
         at = block * span
@@ -163,7 +186,9 @@ def low_vector(transposed, X, Y, W, stages, count, span, first, stop, conj):
 
 
 @njit(**INNER)
-def high_vector(transposed, X, Y, W, stages, start, unit, width, first, stop, conj):
+def high_vector(
+    transposed, first, stop, X, _x, Y, _y, _scratch, W, stages, conj, start, unit, width, rows
+):  # fmt: skip
     """Run the stages from `start` on over rows `unit` apart, `width` neighbours at a time."""
     count = stages.shape[0] - start
     for chunk in range(first, stop):
@@ -173,5 +198,4 @@ def high_vector(transposed, X, Y, W, stages, start, unit, width, first, stop, co
             kind, d = stages[k, 0], stages[k, 5]
             w = stages[k, 1] + at
             S = X if n == 0 else Y
-            span = Y.size
-            stage_vector(kind, S, Y, at, W, w, d, span, unit, width, transposed, conj)
+            stage_vector(kind, S, Y, at, W, w, d, rows, unit, width, transposed, conj)

@@ -1,7 +1,6 @@
 """The compiled kernels against the array kernels, over every way through a chain."""
 
 import dataclasses
-import os
 import subprocess
 import sys
 from itertools import product
@@ -164,7 +163,7 @@ def test_neighbours_are_multiplied_out_where_that_spares_a_pass():
     assert len(packed.stages) < len(F.factors)
     assert packed.entries <= F.chain.nnz + plan._ENTRIES_PER_PASS * packed.longest * len(F.factors)
     thin = lo.Butterfly(values_of(CHAINS["dyadic6"], "float64"))._compiled.kernel.packed
-    assert {Kind(k) for k in thin.stages[:, 0]} == {Kind.QUAD, Kind.UNIT_QUAD}
+    assert {Kind(k) for k in thin.stages[:, 0]} == {Kind.HALF_UNIT_QUAD, Kind.UNIT_QUAD}
 
 
 def test_neighbours_out_of_proportion_stay_apart():
@@ -224,17 +223,17 @@ def test_any_chain(chain, columns):
         assert np.linalg.norm(A @ X - A.tosparse() @ X) <= 1e-12 * size * max(A.shape)
 
 
-def test_unit_columns_halve_the_weights():
+def test_unit_diagonals_halve_the_weights():
     packed = pack(values_of(lo.Chain.square_dyadic(256), "float64"))
     kinds = [Kind(k) for k in packed.stages[:, 0]]
-    assert kinds == [Kind.QUAD] + [Kind.UNIT_QUAD] * 3
-    assert packed.weights.size == 4 * 256 + 3 * 2 * 256
+    assert kinds == [Kind.HALF_UNIT_QUAD] + [Kind.UNIT_QUAD] * 3
+    assert packed.weights.size == (2 + 7) * 256
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("spoil", ["zero", "tiny", "huge", "wild", "hadamard"])
 def test_pivots_that_do_not_serve(spoil, seed):
-    """Zero, tiny and huge first entries give the right product, by unit columns or without."""
+    """Zero, tiny and huge diagonals give the right product, made units or not."""
     rng = np.random.default_rng(seed)
     values = values_of(lo.Chain.square_dyadic(64), "float64", seed)
     with np.errstate(over="raise"):
@@ -344,46 +343,6 @@ def test_a_chain_hardly_smaller_than_its_matrix_is_applied_as_one():
 def test_import_leaves_numba_alone():
     code = "import sys, lazyop; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_threads_work_in_a_forked_child():
-    """The threads of a parent are not there in its child, which makes its own."""
-    code = """
-import os, numpy as np
-from lazyop.kernels.threads import share
-def run():
-    done = []
-    share(8, 3, lambda first, stop: done.extend(range(first, stop)))
-    return sorted(done) == list(range(8))
-assert run()
-child = os.fork()
-if child == 0:
-    os._exit(0 if run() else 1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=60)
-    assert done.returncode == 0
-
-
-def test_an_error_in_a_thread_reaches_the_caller():
-    from lazyop.kernels.threads import share
-
-    def fail(first, stop):
-        if first:
-            raise MemoryError("no room")
-
-    with pytest.raises(MemoryError, match="no room"):
-        share(4, 2, fail)
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
-def test_threads_may_run_where_they_might_before():
-    from lazyop.kernels import threads
-
-    before = os.sched_getaffinity(0)
-    threads._leave(threads._cpu())
-    assert os.sched_getaffinity(0) == before
 
 
 def test_no_folder_for_the_cache(monkeypatch):

@@ -1,0 +1,31 @@
+"""Scratch memory, of which every thread keeps its own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+#: Scratch up to this size stays with its thread: fresh memory costs more than what is done in it.
+_KEPT_BYTES = 1 << 22
+
+#: Of a line of the cache, where scratch begins.
+_LINE_BYTES = 64
+
+_local = threading.local()
+
+
+def scratch(size: int) -> npt.NDArray[np.uint8]:
+    """Return memory of so many bytes at least, which the thread's next call may return again."""
+    kept: npt.NDArray[np.uint8] | None = getattr(_local, "memory", None)
+    if kept is not None and kept.size >= size:
+        return kept
+    fresh = np.empty(max(size, _KEPT_BYTES // 8) + _LINE_BYTES, dtype=np.uint8)
+    fresh = fresh[-fresh.ctypes.data % _LINE_BYTES :]
+    if size <= _KEPT_BYTES:
+        _local.memory = fresh
+    return fresh
