@@ -14,6 +14,8 @@ import numpy as np
 from lazyop.kernels.turns import address
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 #: Of a line of the cache.
@@ -24,3 +26,9 @@ def empty(shape: tuple[int, ...], size: int, dtype: np.dtype[Any]) -> npt.NDArra
     """Return a new array of that shape, which has so many entries, without setting them."""
     room = np.empty(size * dtype.itemsize + LINE_BYTES, np.uint8)
     return np.ndarray(shape, dtype, room, -address(room) % LINE_BYTES)
+
+
+def joined(vectors: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return a new vector of the entries of vectors of one dtype, one after another."""
+    size = sum(vector.size for vector in vectors)
+    return np.concatenate(vectors, out=empty((size,), size, vectors[0].dtype))

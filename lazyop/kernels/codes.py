@@ -52,13 +52,12 @@ def _codes(context: Any, builder: Any, array_type: Any, args: Any) -> Any:
 
     low, high = load(at), load(builder.add(at, ir.Constant(at.type, ENTRIES)))
     shift, width = (builder.trunc(x, _INT32) for x in (shift, width))
-    low = builder.lshr(low, _all(builder, shift, _WORDS))
-    # A shift by all 32 bits is not defined, one by 31 and another by 1 are.
-    rest = _all(builder, builder.sub(ir.Constant(_INT32, 31), shift), _WORDS)
-    high = builder.shl(builder.shl(high, _constant(_WORDS, 1)), rest)
+    kind = ir.FunctionType(_WORDS, [_WORDS] * 3)
+    shifted = builder.module.declare_intrinsic("llvm.fshr.v8i32", (), kind)
     one = ir.Constant(_INT32, 1)
     mask = builder.sub(builder.shl(one, width), one)
-    return builder.and_(builder.or_(low, high), _all(builder, mask, _WORDS)), width
+    codes = builder.call(shifted, [high, low, _all(builder, shift, _WORDS)])
+    return builder.and_(codes, _all(builder, mask, _WORDS)), width
 
 
 def _smaller(builder: Any, x: Any, y: Any) -> Any:
@@ -67,6 +66,43 @@ def _smaller(builder: Any, x: Any, y: Any) -> Any:
 
 def _larger(builder: Any, x: Any, y: Any) -> Any:
     return builder.select(builder.icmp_signed(">", x, y), x, y)
+
+
+class _Fractions:
+    """Integers below ``2**width`` as multiples of ``2**(2 - width)``, by the bits of floats.
+
+    Among floats of one exponent, the bits of the significand count. What they are counted from has
+    to be taken off again.
+    """
+
+    def __init__(self, builder: Any, width: Any, dtype: Any) -> None:
+        self.builder = builder
+        self.is_double = dtype == types.float64
+        below, bias = (52, 1023) if self.is_double else (23, 127)
+        self._word = ir.IntType(64 if self.is_double else 32)
+        self._entry = ir.DoubleType() if self.is_double else ir.FloatType()
+        field = builder.sub(ir.Constant(_INT32, bias + below + 2), width)
+        self._exponent = builder.shl(field, ir.Constant(_INT32, below % 32))
+
+    def after(self, count: Any) -> Any:
+        """Return what a count becomes, in all places; it has 32 bits."""
+        builder = self.builder
+        exponent, count = (builder.zext(x, self._word) for x in (self._exponent, count))
+        if self.is_double:
+            exponent = builder.shl(exponent, ir.Constant(self._word, 32))
+        value = builder.bitcast(builder.or_(exponent, count), self._entry)
+        return _all(builder, value, ir.VectorType(self._entry, ENTRIES))
+
+    def of(self, counts: Any) -> Any:
+        """Return what the counts of a register become."""
+        builder = self.builder
+        exponents, vector = _all(builder, self._exponent, _WORDS), self._entry
+        bits = builder.or_(counts, exponents)
+        if self.is_double:  # the exponent is in the upper word of each entry
+            order = [k for i in range(ENTRIES) for k in (i, ENTRIES)]
+            mask = ir.Constant(ir.VectorType(_INT32, 2 * ENTRIES), order)
+            bits = builder.shuffle_vector(counts, exponents, mask)
+        return builder.bitcast(bits, ir.VectorType(vector, ENTRIES))
 
 
 @intrinsic
@@ -78,7 +114,7 @@ def eight(typing: Any, array: Any) -> Any:
 
 @intrinsic
 def directions(typing: Any, words: Any, at: Any, shift: Any, width: Any, like: Any) -> Any:
-    """Read eight directions: first and second entries, times a quarter of the number of codes.
+    """Read eight directions: first and second entries.
 
     ``at`` is the word of the first lane, and ``shift`` the bit in it.
     """
@@ -86,17 +122,22 @@ def directions(typing: Any, words: Any, at: Any, shift: Any, width: Any, like: A
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         codes, width = _codes(context, builder, signature.args[0], args[:4])
-        one = ir.Constant(_INT32, 1)
-        quarter = builder.shl(one, builder.sub(width, ir.Constant(_INT32, 2)))
-        half = _all(builder, builder.shl(quarter, one), _WORDS)
-        quarter = _all(builder, quarter, _WORDS)
-        along = builder.sub(codes, half)
-        size = _larger(builder, along, builder.sub(_constant(_WORDS, 0), along))
-        top = _smaller(builder, quarter, builder.sub(half, size))
-        least = builder.sub(_constant(_WORDS, 0), quarter)
-        bottom = _smaller(builder, quarter, _larger(builder, along, least))
-        target = context.get_value_type(lanes)
-        return cgutils.pack_array(builder, [builder.sitofp(x, target) for x in (top, bottom)])
+        one, two = (ir.Constant(_INT32, k) for k in (1, 2))
+        quarter = builder.shl(one, builder.sub(width, two))
+        half = builder.shl(quarter, one)
+        least, most = (_all(builder, x, _WORDS) for x in (quarter, builder.add(half, quarter)))
+        # From -1 to 1 the second entry grows; before and after, the first one is below 1.
+        bottom = _smaller(builder, _larger(builder, codes, least), most)
+        beyond = builder.sub(codes, bottom)
+        beyond = _larger(builder, beyond, builder.sub(_constant(_WORDS, 0), beyond))
+        units = _Fractions(builder, width, like.dtype)
+        return cgutils.pack_array(
+            builder,
+            [
+                builder.fsub(units.after(quarter), units.of(beyond)),
+                builder.fsub(units.of(bottom), units.after(half)),
+            ],
+        )
 
     where = (types.intp,) * 3
     return types.UniTuple(lanes, 2)(words, *where, like), generate

@@ -34,14 +34,17 @@ def _rows_of(stages, k):
 
 @njit(**MERGED)
 def _pairs_columns(S, s, s_ld, D, o, o_ld, W, stages, k, width, transposed, conj):
-    kind, w, d, rows = stages[k, 0], stages[k, 1], stages[k, 5], _rows_of(stages, k)
-    stage_columns(kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, rows, 1, 1, width, transposed, conj)
+    kind, w, d, together = stages[k, 0], stages[k, 1], stages[k, 5], stages[k, 8]
+    stage_columns(
+        kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, together, _rows_of(stages, k), 1, 1, width,
+        transposed, conj,
+    )  # fmt: skip
 
 
 @njit(**MERGED)
 def _pairs_vector(S, D, W, stages, k, transposed, conj):
-    kind, w, d, rows = stages[k, 0], stages[k, 1], stages[k, 5], _rows_of(stages, k)
-    stage_vector(kind, S, D, 0, W, w, d, rows, d, d, transposed, conj)
+    kind, w, d, together = stages[k, 0], stages[k, 1], stages[k, 5], stages[k, 8]
+    stage_vector(kind, S, D, 0, W, w, d, together, _rows_of(stages, k), transposed, conj)
 
 
 @njit(**INNER)

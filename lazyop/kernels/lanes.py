@@ -79,12 +79,14 @@ def _alignment(lanes: Lanes) -> int:
     return int(lanes.component.bitwidth) // 8
 
 
-def _loaded(context: Any, builder: Any, array_type: Any, array: Any, at: Any, lanes: Lanes) -> Any:
+def loaded(context: Any, builder: Any, array_type: Any, array: Any, at: Any, lanes: Lanes) -> Any:
+    """Return code that loads a register from an offset."""
     pointer = _pointer(context, builder, array_type, array, at, context.get_value_type(lanes))
     return builder.load(pointer, align=_alignment(lanes))
 
 
-def _stored(context: Any, builder: Any, array_type: Any, array: Any, at: Any, value: Any) -> None:
+def stored(context: Any, builder: Any, array_type: Any, array: Any, at: Any, value: Any) -> None:
+    """Generate code that stores a register at an offset."""
     pointer = _pointer(context, builder, array_type, array, at, value.type)
     itemsize = array_type.dtype.bitwidth // (
         16 if isinstance(array_type.dtype, types.Complex) else 8
@@ -92,7 +94,8 @@ def _stored(context: Any, builder: Any, array_type: Any, array: Any, at: Any, va
     builder.store(value, pointer, align=itemsize)
 
 
-def _shuffled(builder: Any, value: Any, order: list[int]) -> Any:
+def shuffled(builder: Any, value: Any, order: list[int]) -> Any:
+    """Return code that takes lanes of a register in an order."""
     mask = ir.Constant(ir.VectorType(_INT32, len(order)), order)
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
@@ -102,16 +105,16 @@ def _spread_entry(
 ) -> Any:
     """Load one entry into all places of a register."""
     single = Lanes(lanes.dtype, 1)
-    entry = _loaded(context, builder, array_type, array, at, single)
-    return _shuffled(builder, entry, list(range(single.width)) * lanes.entries)
+    entry = loaded(context, builder, array_type, array, at, single)
+    return shuffled(builder, entry, list(range(single.width)) * lanes.entries)
 
 
 def _as_weight(builder: Any, value: Any, conj: Any, lanes: Lanes) -> Any:
     """Return the entries of a register as weights."""
     if not lanes.is_complex:
         return value
-    real = _shuffled(builder, value, [i - i % 2 for i in range(lanes.width)])
-    imaginary = _shuffled(builder, value, [i - i % 2 + 1 for i in range(lanes.width)])
+    real = shuffled(builder, value, [i - i % 2 for i in range(lanes.width)])
+    imaginary = shuffled(builder, value, [i - i % 2 + 1 for i in range(lanes.width)])
     plain = ir.Constant(value.type, [-1.0, 1.0] * lanes.entries)
     conjugate = ir.Constant(value.type, [1.0, -1.0] * lanes.entries)
     signs = builder.select(conj, conjugate, plain)
@@ -122,7 +125,7 @@ def _plus_product(builder: Any, total: Any, weight: Any, x: Any, lanes: Lanes) -
     """Return ``total + weight x``, or the product alone where the total is None."""
     terms = [(weight, x)]
     if lanes.is_complex:
-        swapped = _shuffled(builder, x, [i ^ 1 for i in range(lanes.width)])
+        swapped = shuffled(builder, x, [i ^ 1 for i in range(lanes.width)])
         real, imaginary = cgutils.unpack_tuple(builder, weight, 2)
         terms = [(real, x), (imaginary, swapped)]
     for factor, operand in terms:
@@ -160,7 +163,7 @@ def load(typing: Any, array: Any, at: Any, like: Any) -> Any:
     """Load neighbouring entries from an offset, counted in entries from the array's start."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _loaded(context, builder, signature.args[0], args[0], args[1], like)
+        return loaded(context, builder, signature.args[0], args[0], args[1], like)
 
     return like(array, types.intp, like), generate
 
@@ -170,7 +173,7 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Store a register at an offset."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _stored(context, builder, signature.args[0], *args)
+        stored(context, builder, signature.args[0], *args)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
@@ -205,7 +208,7 @@ def times(typing: Any, factor: Any, x: Any) -> Any:
 @intrinsic(prefer_literal=True)
 def load_row(typing: Any, array: Any, at: Any, like: Any, count: Any) -> Any:
     """Load `count` neighbouring registers."""
-    return _row(array, like, count, _loaded, like.entries)
+    return _row(array, like, count, loaded, like.entries)
 
 
 @intrinsic(prefer_literal=True)
@@ -227,7 +230,7 @@ def weight_registers(
     typing: Any, array: Any, at: Any, step: Any, conj: Any, like: Any, count: Any
 ) -> Any:
     """Load `count` registers that lie `step` apart, entry by entry the weights of a register."""
-    return _weights(array, like, count, _loaded)
+    return _weights(array, like, count, loaded)
 
 
 def _row(array: Any, like: Any, count: Any, load: Callable[..., Any], step: int) -> Any:
@@ -237,8 +240,8 @@ def _row(array: Any, like: Any, count: Any, load: Callable[..., Any], step: int)
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = _offsets(builder, args[1], ir.Constant(args[1].type, step), total)
         array_type = signature.args[0]
-        loaded = [load(context, builder, array_type, args[0], place, like) for place in places]
-        return cgutils.pack_array(builder, loaded)
+        row = [load(context, builder, array_type, args[0], place, like) for place in places]
+        return cgutils.pack_array(builder, row)
 
     return types.UniTuple(like, total)(array, types.intp, like, count), generate
 
@@ -310,7 +313,7 @@ def store_block(typing: Any, array: Any, at: Any, step: Any, block: Any, rows: A
         starts = _offsets(builder, args[1], args[2], height)
         places = [at for start in starts for at in _offsets(builder, start, between, width)]
         for place, value in zip(places, values, strict=True):
-            _stored(context, builder, signature.args[0], args[0], place, value)
+            stored(context, builder, signature.args[0], args[0], place, value)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, block, rows), generate
@@ -356,8 +359,8 @@ def _sum(builder: Any, value: Any, lanes: Lanes) -> Any:
     while width > entry:
         width //= 2
         low, high = list(range(width)), list(range(width, 2 * width))
-        upper = _shuffled(builder, value, high)
-        value = builder.fadd(_shuffled(builder, value, low), upper, flags=_FLAGS)
+        upper = shuffled(builder, value, high)
+        value = builder.fadd(shuffled(builder, value, low), upper, flags=_FLAGS)
     return value
 
 

@@ -25,8 +25,9 @@ FEWEST_ROWS = 256
 #: Words that are read beyond the last code, whatever is in them.
 GUARD = 8
 
-#: The widths of directions and of floats that a lane's word holds.
-_DIRECTION_WIDTHS, _FLOAT_WIDTHS = range(2, 31), range(2, 33)
+#: The widths of directions that a significand of the dtype holds as well as a lane's word does, and
+#: those of floats that a word holds.
+_DIRECTION_WIDTHS, _FLOAT_WIDTHS = {"f": range(2, 24), "d": range(2, 31)}, range(2, 33)
 
 #: Of single precision, as which the last factor is read: bias, greatest field, and bits of the
 #: significand, the leading one left out.
@@ -68,17 +69,22 @@ class PackedChain:
         """How many factors there are."""
         return len(self.directions) + 1
 
+    @property
+    def _scale(self) -> int:
+        """The power of two that is left out where the last factor is read."""
+        return _BIAS - RAISED - self.bias
+
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Whether the compiled kernel reads these codes, for products in a dtype."""
         if self.levels < FEWEST_ROWS.bit_length() - 1 or dtype.char not in "fd":
             return False
         _, width, below = self.last
         return (
-            all(w in _DIRECTION_WIDTHS for _, w in self.directions)
+            all(w in _DIRECTION_WIDTHS[dtype.char] for _, w in self.directions)
             and width in _FLOAT_WIDTHS
             and below <= _BELOW
             and (1 << (width - 1 - below)) + RAISED <= _LAST_FIELD
-            and -60 < _BIAS - RAISED - self.bias < _LARGEST_SCALE[dtype.char]
+            and -60 < self._scale < _LARGEST_SCALE[dtype.char]
         )
 
     def vector(self, x: Values, *, transposed: bool) -> Values:
@@ -105,7 +111,8 @@ class PackedChain:
         from lazyop.kernels.calls import Call
 
         rows = 1 << self.levels
-        ends, stages, scales = self._table(dtype)
+        ends, stages = self._table()
+        scale = np.ldexp(1.0, [self._scale]).astype(dtype)
         strides = tuple(map(int, stages[:, 0]))
         tiling = choose_packed_tiling(strides, rows, self.levels, dtype.itemsize)
         span, width, count, threads = tiling.span, tiling.width, tiling.low_stages, tiling.threads
@@ -114,26 +121,22 @@ class PackedChain:
             kernel = getattr(packed_pairs, name + "_transposed" * transposed)
             return Call(kernel, dtype, units, threads, 0, self.words, stages, own)
 
-        low = call("low", rows // span, scales, ends, count, span)
+        low = call("low", rows // span, scale, ends, count, span)
         if count == len(stages):
             return (low,)
-        high = call("high", span // width, scales, count, span, width, rows)
+        high = call("high", span // width, count, span, width, rows)
         return (high, low) if transposed else (low, high)
 
-    def _table(self, dtype: np.dtype[Any]) -> tuple[Values, Values, Values]:
-        """Return where the last factors' codes are, the stages of the others, and their scales.
+    def _table(self) -> tuple[Values, Values]:
+        """Return where the last factors' codes are, and the stages of the others.
 
-        Factors of strides from 8 on are applied two at a time, or one and then two at a time. The
-        scales are one for the factors of strides up to 4, and one for each stage.
+        Factors of strides from 8 on are applied two at a time, or one and then two at a time.
         """
         order = self.directions[::-1]  # strides 2, 4, ...
         ends = np.array([*self.last, *order[0], *order[1]], dtype=np.int64)
-        exponents = [_BIAS - RAISED - self.bias + (2 - order[0][1]) + (2 - order[1][1])]
         rows, k = [], 2
         while k < len(order):
             single = (len(order) - k) % 2 == 1
-            inner, outer = order[k], (0, 0) if single else order[k + 1]
-            rows.append((2 << k, *inner, *outer))
-            exponents.append(2 - inner[1] + (0 if single else 2 - outer[1]))
+            rows.append((2 << k, *order[k], *((0, 0) if single else order[k + 1])))
             k += 1 if single else 2
-        return ends, np.array(rows, dtype=np.int64), np.ldexp(1.0, exponents).astype(dtype)
+        return ends, np.array(rows, dtype=np.int64)

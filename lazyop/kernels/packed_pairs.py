@@ -68,12 +68,12 @@ def _weights(first, second):
 
 
 @njit(**INNER)
-def _narrow_stages(transposed, X, D, W, scales, last, two, four, first, stop, like):
+def _narrow_stages(transposed, X, D, W, scale, last, two, four, first, stop, like):
     """Run the last three factors, of strides 1, 2 and 4, over eight rows at a time."""
     for row in range(first, stop, 8):
         low, high = _numbers(W, last, 2 * row, like), _numbers(W, last, 2 * row + 8, like)
         p, q = _columns(W, two, row, like), _columns(W, four, row, like)
-        x = scaled(load(X, row, like), scales[0])
+        x = scaled(load(X, row, like), scale[0])
         if transposed:
             x = narrow_transposed(q, x, 4)
             x = narrow_transposed(p, x, 2)
@@ -86,13 +86,13 @@ def _narrow_stages(transposed, X, D, W, scales, last, two, four, first, stop, li
 
 
 @njit(**INNER)
-def _pair_stage(transposed, X, D, at, W, scale, stream, d, rows, unit, width, like):
+def _pair_stage(transposed, X, D, at, W, stream, d, rows, unit, width, like):
     """Run one factor; every unit of rows, `width` neighbours of it."""
     for block in range(at, at + rows, 2 * d):
         for start in range(block, block + d, unit):
             for row in range(start, start + width, 8):
                 p = _block(W, stream, row, d, like)
-                x = scaled(load(X, row, like), scale), scaled(load(X, row + d, like), scale)
+                x = load(X, row, like), load(X, row + d, like)
                 y = pair(x, p, transposed)
                 store(D, row, y[0])
                 store(D, row + d, y[1])
@@ -100,17 +100,17 @@ def _pair_stage(transposed, X, D, at, W, scale, stream, d, rows, unit, width, li
 
 @njit(**INNER)
 def _quad_stage(
-    is_far, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like
+    is_far, transposed, X, D, at, W, inner, outer, d, rows, unit, width, like
 ):  # fmt: skip
     """Run two factors, the inner one of stride d, in the same way."""
     for block in range(at, at + rows, 4 * d):
         for start in range(block, block + d, unit):
             for row in range(start, start + width, 8):
                 x = (
-                    scaled(load(X, row, like), scale),
-                    scaled(load(X, row + d, like), scale),
-                    scaled(load(X, row + 2 * d, like), scale),
-                    scaled(load(X, row + 3 * d, like), scale),
+                    load(X, row, like),
+                    load(X, row + d, like),
+                    load(X, row + 2 * d, like),
+                    load(X, row + 3 * d, like),
                 )
                 if is_far:
                     at_inner, shift = _place(inner, row)
@@ -132,39 +132,38 @@ def _quad_stage(
 
 
 @njit(**INNER)
-def _stage(transposed, X, D, at, W, scales, stages, k, rows, unit, width, like):
+def _stage(transposed, X, D, at, W, stages, k, rows, unit, width, like):
     d = stages[k, 0]
     inner, outer = (stages[k, 1], stages[k, 2]), (stages[k, 3], stages[k, 4])
-    scale = scales[k + 1]
     if outer[1] == 0:
-        _pair_stage(transposed, X, D, at, W, scale, inner, d, rows, unit, width, like)
+        _pair_stage(transposed, X, D, at, W, inner, d, rows, unit, width, like)
     elif d >= _FAR:
-        _quad_stage(True, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like)
+        _quad_stage(True, transposed, X, D, at, W, inner, outer, d, rows, unit, width, like)
     else:
-        _quad_stage(False, transposed, X, D, at, W, scale, inner, outer, d, rows, unit, width, like)
+        _quad_stage(False, transposed, X, D, at, W, inner, outer, d, rows, unit, width, like)
 
 
 @njit(**INNER)
-def _low(transposed, first, stop, X, Y, W, stages, scales, ends, count, span):
+def _low(transposed, first, stop, X, Y, W, stages, scale, ends, count, span):
     """Run the last three factors and `count` stages over blocks of `span` rows."""
     like = eight(Y)
     last, two, four = (ends[0], ends[1], ends[2]), (ends[3], ends[4]), (ends[5], ends[6])
     for block in range(first, stop):
         at = block * span
         if not transposed:
-            _narrow_stages(False, X, Y, W, scales, last, two, four, at, at + span, like)
+            _narrow_stages(False, X, Y, W, scale, last, two, four, at, at + span, like)
         for n in range(count):
             k = count - 1 - n if transposed else n
             d = stages[k, 0]
             S = X if transposed and n == 0 else Y
-            _stage(transposed, S, Y, at, W, scales, stages, k, span, d, d, like)
+            _stage(transposed, S, Y, at, W, stages, k, span, d, d, like)
         if transposed:
             S = X if count == 0 else Y
-            _narrow_stages(True, S, Y, W, scales, last, two, four, at, at + span, like)
+            _narrow_stages(True, S, Y, W, scale, last, two, four, at, at + span, like)
 
 
 @njit(**INNER)
-def _high(transposed, first, stop, X, Y, W, stages, scales, start, unit, width, rows):
+def _high(transposed, first, stop, X, Y, W, stages, start, unit, width, rows):
     """Run the stages from `start` on over rows `unit` apart, `width` neighbours at a time."""
     like = eight(Y)
     count = stages.shape[0] - start
@@ -172,7 +171,7 @@ def _high(transposed, first, stop, X, Y, W, stages, scales, start, unit, width, 
         for n in range(count):
             k = start + (count - 1 - n if transposed else n)
             S = X if n == 0 else Y
-            _stage(transposed, S, Y, chunk * width, W, scales, stages, k, rows, unit, width, like)
+            _stage(transposed, S, Y, chunk * width, W, stages, k, rows, unit, width, like)
 
 
 @njit(**INNER)
@@ -188,16 +187,15 @@ def _shared(block, like):
 
 @njit(**INNER)
 def _low_arguments(block, like):
-    scales, ends, count, span = own_numbers(block, 4)
+    scale, ends, count, span = own_numbers(block, 4)
     return (
-        *_shared(block, like), array_at(scales, like.dtype), array_at(ends, int64), count, span,
+        *_shared(block, like), array_at(scale, like.dtype), array_at(ends, int64), count, span,
     )  # fmt: skip
 
 
 @njit(**INNER)
 def _high_arguments(block, like):
-    scales, start, unit, width, rows = own_numbers(block, 5)
-    return (*_shared(block, like), array_at(scales, like.dtype), start, unit, width, rows)
+    return (*_shared(block, like), *own_numbers(block, 4))
 
 
 @compiled

@@ -47,6 +47,17 @@ class Kind(IntEnum):
     HALF_UNIT_QUAD = 4  #: two such factors, the outer one with unit diagonals, weights (a, 12, d)
 
 
+#: The stages of 2 x 2 factors, with few strides below a register's width, for which products with a
+#: vector have kernels: those with which runs from stride 1 up begin.
+_NARROW = {
+    (Kind.PAIR, 1),
+    (Kind.QUAD, 1),
+    (Kind.HALF_UNIT_QUAD, 1),
+    (Kind.UNIT_QUAD, 2),
+    (Kind.UNIT_QUAD, 4),
+}
+
+
 @dataclass(frozen=True)
 class Packed:
     """A chain ready for the compiled kernels.
@@ -105,10 +116,11 @@ _ALIASED_BYTES, _GAP_BYTES = 2048, 64
 
 
 class Layout(NamedTuple):
-    """Where the weights of a general factor lie, in entries.
+    """Where the weights of a factor lie, in entries.
 
-    Weight (k, l) of block (i, j) is at
-    ``i * outer + j // run * inner + j % run + k * row + l * column``.
+    Weight (k, l) of block (i, j) of a general factor is at
+    ``i * outer + j // run * inner + j % run + k * row + l * column``. Those of 2 x 2 factors lie
+    one after another, where the blocks of `run` neighbouring i stand for one with `run` times d.
     """
 
     outer: int = 0
@@ -133,6 +145,8 @@ class _Stage:
 
 def pack(factors: Sequence[Values]) -> Packed:
     """Pack the values of factors, leftmost first."""
+    from lazyop.kernels.aligned import joined
+
     stages: list[_Stage] = []
     runs = _runs(factors)
     for run in runs:
@@ -141,7 +155,7 @@ def pack(factors: Sequence[Values]) -> Packed:
     starts = np.cumsum([0, *(stage.weights.size for stage in stages[:-1])])
     table = [(s.kind, at, *s.shape, *s.layout) for s, at in zip(stages, starts, strict=True)]
     flat = [stage.weights.ravel() for stage in stages]
-    weights = np.concatenate(flat) if len(flat) > 1 else flat[0].view()  # one factor: no copy
+    weights = joined(flat) if len(flat) > 1 else flat[0].view()  # one factor: no copy
     stage_table = np.array(table, dtype=np.int64)
     for array in (weights, stage_table):
         array.flags.writeable = False
@@ -213,15 +227,25 @@ def _stages_of_run(run: list[Values]) -> list[_Stage]:
     if len(factors) % 2:
         first = factors.pop(0)
         a, _, _, d = first.shape
-        stages.append(_Stage(Kind.PAIR, first.reshape(a, 4, d), first.shape))
+        stages.append(_of_pairs(Kind.PAIR, first.reshape(a, 4, d), first.shape))
     for i in range(0, len(factors), 2):
         inner, outer = factors[i], factors[i + 1]
         kind = Kind.QUAD
         if is_unit:  # all but the first factor that is applied
             kind = Kind.UNIT_QUAD if stages else Kind.HALF_UNIT_QUAD
         weights = _quad_weights(inner, outer, kind)
-        stages.append(_Stage(kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
+        stages.append(_of_pairs(kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
     return stages
+
+
+def _of_pairs(kind: Kind, weights: Values, shape: tuple[int, ...]) -> _Stage:
+    """Make a stage of 2 x 2 factors: a register may take its rows from several blocks."""
+    a, count, d = weights.shape
+    run = max(1, REGISTER_BYTES // weights.itemsize // d)
+    if (kind, d) not in _NARROW or a % run:
+        run = 1
+    weights = weights.reshape(a // run, run, count, d).transpose(0, 2, 1, 3)
+    return _Stage(kind, weights, shape, Layout(run=run))
 
 
 #: The entries of a 2 x 2 block that are weights where its diagonal is 1.

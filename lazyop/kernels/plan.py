@@ -96,9 +96,10 @@ class Tiling:
         How many stages, those of the smallest strides, run over blocks of consecutive rows
         before the others begin.
     span : int
-        Rows of such a block: the stride at which the other stages begin.
+        Rows of such a block: the stride at which the other stages begin. For a vector, 32 at least,
+        which are what registers take of several blocks at a time.
     width : int
-        Neighbouring rows that the other stages take along.
+        Neighbouring rows that the other stages take along: for a vector, whole registers.
     threads : int
         Threads that share the work.
     """

@@ -99,49 +99,50 @@ def _block_columns(kind, S, s, s_step, D, d, d_step, W, w, w_step, count, transp
 
 @njit(**INNER)
 def _stage_of_kind(
-    kind, rows, count, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, blocks, unit, width,
-    columns, transposed, conj,
+    kind, rows, count, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together, blocks, unit,
+    width, columns, transposed, conj,
 ):  # fmt: skip
     """Run a stage over columns, from rows that lie `s_unit` apart to rows `t_unit` apart."""
     m = d // unit
-    for i in range(blocks):
-        for q in range(m):
-            for j in range(width):
-                row = rows * m * i + q
-                _block_columns(
-                    kind,
-                    S, s + (row * s_unit + j) * s_ld, m * s_unit * s_ld,
-                    D, t + (row * t_unit + j) * t_ld, m * t_unit * t_ld,
-                    W, w + count * d * i + q * unit + j, d,
-                    columns, transposed, conj,
-                )  # fmt: skip
+    for first in range(0, blocks, together):
+        for i in range(together):
+            for q in range(m):
+                for j in range(width):
+                    row = rows * m * (first + i) + q
+                    _block_columns(
+                        kind,
+                        S, s + (row * s_unit + j) * s_ld, m * s_unit * s_ld,
+                        D, t + (row * t_unit + j) * t_ld, m * t_unit * t_ld,
+                        W, w + (count * first + i) * d + q * unit + j, together * d,
+                        columns, transposed, conj,
+                    )  # fmt: skip
 
 
 @njit(**MERGED)
 def stage_columns(
-    kind, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span, unit, width, columns,
-    transposed, conj,
+    kind, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together, span, unit, width,
+    columns, transposed, conj,
 ):  # fmt: skip
     """Run a stage over columns, from rows `s_unit` apart to rows `t_unit` apart."""
     if kind == _PAIR:
         _stage_of_kind(
-            _PAIR, 2, 4, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (2 * d),
-            unit, width, columns, transposed, conj,
+            _PAIR, 2, 4, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together,
+            span // (2 * d), unit, width, columns, transposed, conj,
         )  # fmt: skip
     elif kind == _UNIT_QUAD:
         _stage_of_kind(
-            _UNIT_QUAD, 4, 8, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
-            unit, width, columns, transposed, conj,
+            _UNIT_QUAD, 4, 8, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together,
+            span // (4 * d), unit, width, columns, transposed, conj,
         )  # fmt: skip
     elif kind == _HALF_UNIT_QUAD:
         _stage_of_kind(
-            _HALF_UNIT_QUAD, 4, 12, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d,
+            _HALF_UNIT_QUAD, 4, 12, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together,
             span // (4 * d), unit, width, columns, transposed, conj,
         )  # fmt: skip
     else:
         _stage_of_kind(
-            _QUAD, 4, 16, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, span // (4 * d),
-            unit, width, columns, transposed, conj,
+            _QUAD, 4, 16, S, s, s_unit, s_ld, D, t, t_unit, t_ld, W, w, d, together,
+            span // (4 * d), unit, width, columns, transposed, conj,
         )  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def low_columns(
         at, ld = (target, y_ld) if in_place else (0, tile)
         for n in range(count):
             k = count - 1 - n if transposed else n
-            kind, d = stages[k, 0], stages[k, 5]
+            kind, d, together = stages[k, 0], stages[k, 5], stages[k, 8]
             w = stages[k, 1] + weights_before(kind, block * span)
             S, s, s_ld = buffer, at, ld
             if n == 0:
@@ -173,8 +174,9 @@ def low_columns(
             if n == count - 1:
                 D, o, o_ld = Y, target, y_ld
             stage_columns(
-                kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, span, 1, 1, width, transposed, conj
-            )
+                kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, together, span, 1, 1, width,
+                transposed, conj,
+            )  # fmt: skip
 
 
 @njit(**INNER)
@@ -190,7 +192,7 @@ def high_columns(
         width = min(tile, columns - t)
         for n in range(count):
             k = start + (count - 1 - n if transposed else n)
-            kind, d = stages[k, 0], stages[k, 5]
+            kind, d, together = stages[k, 0], stages[k, 5], stages[k, 8]
             w = stages[k, 1] + chunk
             S, s, s_unit, s_ld = scratch, 0, run, tile
             if n == 0:
@@ -199,6 +201,6 @@ def high_columns(
             if n == count - 1:
                 D, o, o_unit, o_ld = Y, chunk * y_ld + t, unit, y_ld
             stage_columns(
-                kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, rows, unit, run,
-                width, transposed, conj,
+                kind, S, s, s_unit, s_ld, D, o, o_unit, o_ld, W, w, d, together, rows,
+                unit, run, width, transposed, conj,
             )  # fmt: skip

@@ -3,173 +3,149 @@
 A stage with stride d pairs rows that lie d apart. It runs either over a contiguous block of rows,
 or, when d is a multiple of `unit`, over the rows ``unit * r + j`` for `width` consecutive j alone:
 the first way is for small strides, the second for large ones, and together they let a long chain
-finish with a part of the rows before it takes up the next. Importing this imports Numba.
+finish with a part of the rows before it takes up the next. Large strides are those of stages other
+than the first: of two factors at a time. Importing this imports Numba.
 """
 
 from __future__ import annotations
 
-import numba
-import numpy as np
 from numba import njit
-from numba.extending import overload
 
+from lazyop.kernels.interleaved import load_blocks, store_blocks
 from lazyop.kernels.jit import INNER, MERGED
+from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight_registers
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
-from lazyop.kernels.streams import fetch, put
 
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
 _UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
 
 
-def _conjugate_if(weight, conj):
-    """Return the weight or its conjugate; compiled to nothing for real weights."""
-    return np.conj(weight) if conj else weight
-
-
-@overload(_conjugate_if, inline="always")
-def _compiled_conjugate_if(weight, conj):
-    if isinstance(weight, numba.types.Complex):
-        return lambda weight, conj: complex(weight.real, -weight.imag if conj else weight.imag)
-    return lambda weight, conj: weight
+@njit(**INNER)
+def _sizes(kind):
+    """Return how many rows a block has, and how many weights."""
+    if kind == _PAIR:
+        return 2, 4
+    if kind == _UNIT_QUAD:
+        return 4, 8
+    return 4, 12 if kind == _HALF_UNIT_QUAD else 16
 
 
 @njit(**INNER)
-def _weight(W, at, conj):
-    return _conjugate_if(fetch(W, at), conj)
-
-
-@njit(**INNER)
-def _weights4(W, at, step, conj):
+def _four(S, s, step, like):
     return (
-        _weight(W, at, conj),
-        _weight(W, at + step, conj),
-        _weight(W, at + 2 * step, conj),
-        _weight(W, at + 3 * step, conj),
+        load(S, s, like),
+        load(S, s + step, like),
+        load(S, s + 2 * step, like),
+        load(S, s + 3 * step, like),
     )
 
 
 @njit(**INNER)
-def _two(S, s, step):
-    return fetch(S, s), fetch(S, s + step)
-
-
-@njit(**INNER)
-def _four(S, s, step):
-    return fetch(S, s), fetch(S, s + step), fetch(S, s + 2 * step), fetch(S, s + 3 * step)
-
-
-@njit(**INNER)
-def _put_two(D, d, step, y):
-    put(D, d, y[0], 0)
-    put(D, d + step, y[1], 1)
-
-
-@njit(**INNER)
 def _put_four(D, d, step, y):
-    put(D, d, y[0], 0)
-    put(D, d + step, y[1], 1)
-    put(D, d + 2 * step, y[2], 2)
-    put(D, d + 3 * step, y[3], 3)
+    store(D, d, y[0])
+    store(D, d + step, y[1])
+    store(D, d + 2 * step, y[2])
+    store(D, d + 3 * step, y[3])
 
 
 @njit(**INNER)
-def _blocks_vector(kind, S, s, D, d, step, W, w, w_step, count, transposed, conj):
-    """Apply `count` neighbouring blocks to a vector: weights and entries pass together."""
-    if kind == _PAIR:
-        for t in range(count):
-            p = _weights4(W, w + t, w_step, conj)
-            _put_two(D, d + t, step, pair(_two(S, s + t, step), p, transposed))
-    elif kind == _UNIT_QUAD:
-        for t in range(count):
-            p = _weights4(W, w + t, w_step, conj)
-            q = _weights4(W, w + t + 4 * w_step, w_step, conj)
-            _put_four(D, d + t, step, unit_quad(_four(S, s + t, step), p, q, transposed))
-    elif kind == _HALF_UNIT_QUAD:
-        for t in range(count):
-            p = _weights4(W, w + t, w_step, conj)
-            q = _weights4(W, w + t + 4 * w_step, w_step, conj)
-            r = _weights4(W, w + t + 8 * w_step, w_step, conj)
-            y = half_unit_quad(_four(S, s + t, step), p, q, r, transposed)
-            _put_four(D, d + t, step, y)
-    else:
-        for t in range(count):
-            p = _weights4(W, w + t, w_step, conj)
-            q = _weights4(W, w + t + 4 * w_step, w_step, conj)
-            u = _weights4(W, w + t + 8 * w_step, w_step, conj)
-            v = _weights4(W, w + t + 12 * w_step, w_step, conj)
-            y = quad(_four(S, s + t, step), p, q, u, v, transposed)
-            _put_four(D, d + t, step, y)
+def _pair(x, W, w, step, transposed, conj, like):
+    return pair(x, weight_registers(W, w, step, conj, like, 4), transposed)
 
 
 @njit(**INNER)
-def _blocks_of_stride(kind, rows, count, S, D, at, W, w, d, blocks, transposed, conj):
-    """Run a stage over a vector block by block; fast where d is a constant to the compiler."""
-    for i in range(blocks):
-        o, v = at + rows * d * i, w + count * d * i
-        _blocks_vector(kind, S, o, D, o, d, W, v, d, d, transposed, conj)
+def _quads(kind, x, W, w, step, transposed, conj, like):
+    """Apply two factors to a register of each of four rows; every entry has its own weights."""
+    p = weight_registers(W, w, step, conj, like, 4)
+    q = weight_registers(W, w + 4 * step, step, conj, like, 4)
+    if kind == _UNIT_QUAD:
+        return unit_quad(x, p, q, transposed)
+    r = weight_registers(W, w + 8 * step, step, conj, like, 4)
+    if kind == _HALF_UNIT_QUAD:
+        return half_unit_quad(x, p, q, r, transposed)
+    s = weight_registers(W, w + 12 * step, step, conj, like, 4)
+    return quad(x, p, q, r, s, transposed)
 
 
 @njit(**INNER)
-def _stage_of_kind(kind, rows, count, S, D, at, W, w, d, blocks, unit, width, transposed, conj):
-    """Run a stage over a vector; `at` is where both the entries and the results begin.
+def _block(kind, S, D, at, step, W, w, first, stop, transposed, conj, like):
+    """Apply neighbouring blocks to rows `first` to `stop` of each part, a register at a time."""
+    for t in range(first, stop, lanes_of(like)):
+        if kind == _PAIR:
+            x = load(S, at + t, like), load(S, at + t + step, like)
+            y = _pair(x, W, w + t, step, transposed, conj, like)
+            store(D, at + t, y[0])
+            store(D, at + t + step, y[1])
+        else:
+            x = _four(S, at + t, step, like)
+            y = _quads(kind, x, W, w + t, step, transposed, conj, like)
+            _put_four(D, at + t, step, y)
 
-    Stages with a stride below a vector register's width get loops of their own: a chain begins
-    with stride 1, and goes on with unit columns.
-    """
-    if width == d and d == 1 and kind != _UNIT_QUAD:
-        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 1, blocks, transposed, conj)
-    elif width == d and d == 2 and kind == _UNIT_QUAD:
-        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 2, blocks, transposed, conj)
-    elif width == d and d == 4 and kind == _UNIT_QUAD:
-        _blocks_of_stride(kind, rows, count, S, D, at, W, w, 4, blocks, transposed, conj)
-    else:
-        for i in range(blocks):
-            for q in range(0, d, unit):
-                o, v = at + rows * d * i + q, w + count * d * i + q
-                _blocks_vector(kind, S, o, D, o, d, W, v, d, width, transposed, conj)
+
+@njit(**INNER)
+def _blocks(kind, S, D, at, W, w, d, span, unit, width, transposed, conj, like):
+    """Run a stage a register at a time, or an entry at a time."""
+    rows, weights = _sizes(kind)
+    for block in range(0, span, rows * d):
+        for q in range(0, d, unit):
+            o, v = at + block + q, w + block // rows * weights + q
+            _block(kind, S, D, o, d, W, v, 0, width, transposed, conj, like)
+
+
+def _narrow_by(kind, stride):
+    """Make the function that runs a stage of such a small stride over a vector."""
+    rows, weights = _sizes.py_func(kind)
+
+    @njit(**INNER)
+    def run(S, D, at, W, w, span, transposed, conj):
+        # A register for each row has its entries from several blocks.
+        like = register(D)
+        for t in range(0, span, rows * lanes_of(like)):
+            x, v = load_blocks(S, at + t, like, rows, stride), w + t // rows * weights
+            if kind == _PAIR:
+                y = _pair(x, W, v, lanes_of(like), transposed, conj, like)
+            else:
+                y = _quads(kind, x, W, v, lanes_of(like), transposed, conj, like)
+            store_blocks(D, at + t, y, stride)
+
+    return run
+
+
+_pair_1, _quad_1, _half_unit_1 = (_narrow_by(k, 1) for k in (_PAIR, _QUAD, _HALF_UNIT_QUAD))
+_unit_2, _unit_4 = (_narrow_by(_UNIT_QUAD, d) for d in (2, 4))
 
 
 @njit(**MERGED)
-def stage_vector(kind, S, D, at, W, w, d, span, unit, width, transposed, conj):
-    """Run a stage over a vector; `at` is where both the entries and the results begin."""
+def _narrow_stage(kind, S, D, at, W, w, d, span, transposed, conj):
     if kind == _PAIR:
-        _stage_of_kind(
-            _PAIR, 2, 4, S, D, at, W, w, d, span // (2 * d), unit, width, transposed, conj
-        )
-    elif kind == _UNIT_QUAD:
-        _stage_of_kind(
-            _UNIT_QUAD, 4, 8, S, D, at, W, w, d, span // (4 * d), unit, width, transposed, conj
-        )
+        _pair_1(S, D, at, W, w, span, transposed, conj)
     elif kind == _HALF_UNIT_QUAD:
-        _stage_of_kind(
-            _HALF_UNIT_QUAD,
-            4,
-            12,
-            S,
-            D,
-            at,
-            W,
-            w,
-            d,
-            span // (4 * d),
-            unit,
-            width,
-            transposed,
-            conj,
-        )
+        _half_unit_1(S, D, at, W, w, span, transposed, conj)
+    elif kind == _QUAD:
+        _quad_1(S, D, at, W, w, span, transposed, conj)
+    elif d == 2:
+        _unit_2(S, D, at, W, w, span, transposed, conj)
     else:
-        _stage_of_kind(
-            _QUAD, 4, 16, S, D, at, W, w, d, span // (4 * d), unit, width, transposed, conj
-        )
+        _unit_4(S, D, at, W, w, span, transposed, conj)
+
+
+@njit(**MERGED)
+def stage_vector(kind, S, D, at, W, w, d, together, span, transposed, conj):
+    """Run a stage over a vector; `at` is where both the entries and the results begin."""
+    if together > 1:
+        _narrow_stage(kind, S, D, at, W, w, d, span, transposed, conj)
+    elif d % lanes_of(register(D)) == 0:
+        _blocks(kind, S, D, at, W, w, d, span, d, d, transposed, conj, register(D))
+    else:
+        _blocks(kind, S, D, at, W, w, d, span, d, d, transposed, conj, single(D))
 
 
 @njit(**INNER)
 def weights_before(kind, rows):
     """How many weights a stage has for that many rows."""
-    if kind == _HALF_UNIT_QUAD:
-        return 3 * rows
-    return 4 * rows if kind == _QUAD else 2 * rows
+    size, weights = _sizes(kind)
+    return rows // size * weights
 
 
 @njit(**INNER)
@@ -179,10 +155,10 @@ def low_vector(transposed, first, stop, X, _x, Y, _y, _scratch, W, stages, conj,
         at = block * span
         for n in range(count):
             k = count - 1 - n if transposed else n
-            kind, d = stages[k, 0], stages[k, 5]
+            kind, d, together = stages[k, 0], stages[k, 5], stages[k, 8]
             w = stages[k, 1] + weights_before(kind, at)
             S = X if n == 0 else Y
-            stage_vector(kind, S, Y, at, W, w, d, span, d, d, transposed, conj)
+            stage_vector(kind, S, Y, at, W, w, d, together, span, transposed, conj)
 
 
 @njit(**INNER)
@@ -198,4 +174,4 @@ def high_vector(
             kind, d = stages[k, 0], stages[k, 5]
             w = stages[k, 1] + at
             S = X if n == 0 else Y
-            stage_vector(kind, S, Y, at, W, w, d, rows, unit, width, transposed, conj)
+            _blocks(kind, S, Y, at, W, w, d, rows, unit, width, transposed, conj, register(Y))

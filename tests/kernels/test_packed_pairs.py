@@ -41,7 +41,7 @@ def test_it_is_what_products_take():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [256, 512, 1024, 2048, 4096])
 def test_products_are_those_of_the_unpacked_weights(n, dtype):
-    A = packed(n, dtype)
+    A = packed(n, dtype, (5, 2, 11, 23 if dtype == "float32" else 30))
     rtol = 2e-6 if dtype == "float32" else 1e-14
     agree(A, np.sin(np.arange(n)).astype(dtype), rtol)
 
@@ -49,7 +49,7 @@ def test_products_are_those_of_the_unpacked_weights(n, dtype):
 @pytest.mark.parametrize("shape", [(512, 1), (512, 3), (2, 512, 2)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 def test_arguments_of_any_form(shape, dtype):
-    A = packed(512, "float32")
+    A = packed(512, "float32", (5, 2, 23))
     x = np.cos(np.arange(np.prod(shape))).reshape(shape)
     if np.dtype(dtype).kind == "c":
         x = x + 1j * x[..., ::-1, :]
@@ -93,6 +93,9 @@ def test_what_the_kernel_does_not_take_is_unpacked():
         A = pack_butterfly(values, codings)
         assert A.plan(1).steps[0].kernel == "unpacked"
         agree(A, np.sin(np.arange(256)), 1e-13)
+    wide = pack_butterfly([v.astype("float32") for v in values], [Directions(24)] * 7 + [last])
+    assert wide.plan(1).steps[0].kernel == "unpacked"
+    agree(wide, np.sin(np.arange(256, dtype="float32")), 2e-6)
 
 
 def test_a_large_chain_in_two_runs_of_stages():
