@@ -1,4 +1,4 @@
-"""Registers of weights from codes of a few bits: what compiled kernels of packed chains read.
+"""Octets of weights from codes of a few bits: what compiled kernels of packed chains read.
 
 A stream of codes of one width has eight lanes of 32-bit words (`lazyop.quantization.bits`), so that
 the same two shifts take the next code of every lane. Importing this module imports Numba.
@@ -13,51 +13,70 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lazyop.kernels.lanes import Lanes
-from lazyop.kernels.packing import RAISED
-
-#: Lanes of a stream of codes, and of the registers here.
-ENTRIES = 8
+from lazyop.kernels.octets import (
+    ENTRIES,
+    Octet,
+    cut,
+    everywhere,
+    of_parts,
+    parts_of,
+    picked,
+    whole,
+)
+from lazyop.kernels.packing import RAISED, REGISTER_BYTES
 
 _FLAGS = ("contract", "nsz")
 _INT32 = ir.IntType(32)
 _WORDS = ir.VectorType(_INT32, ENTRIES)
 
+#: Bits of a word, which also has the widest code.
+_WORD = 32
 
-def _all(builder: Any, value: Any, vector: Any) -> Any:
-    """Return a register with one value in all places."""
-    single = builder.insert_element(
-        ir.Constant(vector, ir.Undefined), value, ir.Constant(_INT32, 0)
-    )
-    return builder.shuffle_vector(
-        single, ir.Constant(vector, ir.Undefined), ir.Constant(_WORDS, [0] * ENTRIES)
-    )
+#: The lanes of neighbouring codes, as in `lazyop.quantization.bits`.
+_PLACES = [0, 2, 4, 6, 1, 3, 5, 7]
 
 
 def _constant(vector: Any, value: float) -> Any:
     return ir.Constant(vector, [value] * ENTRIES)
 
 
-def _codes(context: Any, builder: Any, array_type: Any, args: Any) -> Any:
-    """Return the codes that begin at a bit of eight neighbouring words, and their width.
+def _codes(words: Any, both: bool) -> Any:
+    """Return the type and the code of eight codes, from one word of each lane or from two."""
 
-    Of the eight words after them, which may hold their rest, all others are masked out.
-    """
-    words, at, shift, width = args
-    data = context.make_array(array_type)(context, builder, words).data
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, at, shift, width = args
+        data = context.make_array(words)(context, builder, array).data
 
-    def load(offset: Any) -> Any:
-        pointer = builder.bitcast(builder.gep(data, [offset]), _WORDS.as_pointer())
-        return builder.load(pointer, align=4)
+        def load(offset: Any) -> Any:
+            pointer = builder.bitcast(builder.gep(data, [offset]), _WORDS.as_pointer())
+            return builder.load(pointer, align=4)
 
-    low, high = load(at), load(builder.add(at, ir.Constant(at.type, ENTRIES)))
-    shift, width = (builder.trunc(x, _INT32) for x in (shift, width))
-    kind = ir.FunctionType(_WORDS, [_WORDS] * 3)
-    shifted = builder.module.declare_intrinsic("llvm.fshr.v8i32", (), kind)
-    one = ir.Constant(_INT32, 1)
-    mask = builder.sub(builder.shl(one, width), one)
-    codes = builder.call(shifted, [high, low, _all(builder, shift, _WORDS)])
-    return builder.and_(codes, _all(builder, mask, _WORDS)), width
+        shift, width = (builder.trunc(x, _INT32) for x in (shift, width))
+        codes = builder.lshr(load(at), everywhere(builder, shift))
+        if both:
+            rest = builder.sub(ir.Constant(_INT32, _WORD), shift)
+            high = load(builder.add(at, ir.Constant(at.type, ENTRIES)))
+            codes = builder.or_(codes, builder.shl(high, everywhere(builder, rest)))
+        mask = builder.lshr(ir.Constant(_INT32, -1), builder.sub(ir.Constant(_INT32, _WORD), width))
+        return of_parts(builder, [builder.and_(codes, everywhere(builder, mask))])
+
+    return Octet(types.int32)(words, *(types.intp,) * 3), generate
+
+
+@intrinsic
+def codes_within(typing: Any, words: Any, at: Any, shift: Any, width: Any) -> Any:
+    """Read the codes that begin at a bit of eight neighbouring words, and end in them."""
+    return _codes(words, both=False)
+
+
+@intrinsic
+def codes_across(typing: Any, words: Any, at: Any, shift: Any, width: Any) -> Any:
+    """Read the codes that begin at a bit of eight neighbouring words, and end in the next eight."""
+    return _codes(words, both=True)
+
+
+def _in_order(builder: Any, codes: Any) -> Any:
+    return picked(builder, codes, codes, _PLACES)
 
 
 def _smaller(builder: Any, x: Any, y: Any) -> Any:
@@ -76,91 +95,78 @@ class _Fractions:
     """
 
     def __init__(self, builder: Any, width: Any, dtype: Any) -> None:
-        self.builder = builder
-        self.is_double = dtype == types.float64
-        below, bias = (52, 1023) if self.is_double else (23, 127)
-        self._word = ir.IntType(64 if self.is_double else 32)
-        self._entry = ir.DoubleType() if self.is_double else ir.FloatType()
+        self._builder, self._count = builder, 8 * REGISTER_BYTES // int(dtype.bitwidth)
+        is_double = dtype == types.float64
+        below, bias = (52, 1023) if is_double else (23, 127)
+        self._word = ir.IntType(64 if is_double else 32)
+        self._entry = ir.DoubleType() if is_double else ir.FloatType()
         field = builder.sub(ir.Constant(_INT32, bias + below + 2), width)
-        self._exponent = builder.shl(field, ir.Constant(_INT32, below % 32))
+        field = builder.zext(field, self._word)
+        self._exponent = builder.shl(field, ir.Constant(self._word, below))
 
     def after(self, count: Any) -> Any:
-        """Return what a count becomes, in all places; it has 32 bits."""
-        builder = self.builder
-        exponent, count = (builder.zext(x, self._word) for x in (self._exponent, count))
-        if self.is_double:
-            exponent = builder.shl(exponent, ir.Constant(self._word, 32))
-        value = builder.bitcast(builder.or_(exponent, count), self._entry)
-        return _all(builder, value, ir.VectorType(self._entry, ENTRIES))
+        """Return what a count becomes, in all places of a register; it has 32 bits."""
+        builder = self._builder
+        bits = builder.or_(self._exponent, builder.zext(count, self._word))
+        return everywhere(builder, builder.bitcast(bits, self._entry), self._count)
 
-    def of(self, counts: Any) -> Any:
-        """Return what the counts of a register become."""
-        builder = self.builder
-        exponents, vector = _all(builder, self._exponent, _WORDS), self._entry
-        bits = builder.or_(counts, exponents)
-        if self.is_double:  # the exponent is in the upper word of each entry
-            order = [k for i in range(ENTRIES) for k in (i, ENTRIES)]
-            mask = ir.Constant(ir.VectorType(_INT32, 2 * ENTRIES), order)
-            bits = builder.shuffle_vector(counts, exponents, mask)
-        return builder.bitcast(bits, ir.VectorType(vector, ENTRIES))
-
-
-@intrinsic
-def eight(typing: Any, array: Any) -> Any:
-    """Return a register for eight entries of an array, to be used as ``like``."""
-    lanes = Lanes(array.dtype, ENTRIES)
-    return lanes(array), lambda context, *_: context.get_constant_null(lanes)
+    def of(self, counts: Any) -> list[Any]:
+        """Return what the counts of eight lanes become, in as many registers as it takes."""
+        builder = self._builder
+        vector = ir.VectorType(self._entry, self._count)
+        exponents = everywhere(builder, self._exponent, self._count)
+        if self._count == ENTRIES:
+            bits = builder.or_(_in_order(builder, counts), exponents)
+            return [builder.bitcast(bits, vector)]
+        # Pairs of lanes are longer integers: the even lanes their lower halves, the odd ones the
+        # upper ones.
+        lanes = builder.bitcast(exponents, _WORDS)
+        lower = picked(builder, counts, lanes, [k + ENTRIES * (k % 2) for k in range(ENTRIES)])
+        size = ir.Constant(exponents.type, [_WORD] * self._count)
+        upper = builder.lshr(builder.bitcast(counts, exponents.type), size)
+        return [builder.bitcast(bits, vector) for bits in (lower, builder.or_(upper, exponents))]
 
 
 @intrinsic
-def directions(typing: Any, words: Any, at: Any, shift: Any, width: Any, like: Any) -> Any:
-    """Read eight directions: first and second entries.
-
-    ``at`` is the word of the first lane, and ``shift`` the bit in it.
-    """
-    lanes = Lanes(like.dtype, ENTRIES)
+def directions(typing: Any, codes: Any, width: Any, like: Any) -> Any:
+    """Return the first and the second entries of eight directions."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        codes, width = _codes(context, builder, signature.args[0], args[:4])
+        codes, width = whole(builder, args[0]), builder.trunc(args[1], _INT32)
         one, two = (ir.Constant(_INT32, k) for k in (1, 2))
         quarter = builder.shl(one, builder.sub(width, two))
         half = builder.shl(quarter, one)
-        least, most = (_all(builder, x, _WORDS) for x in (quarter, builder.add(half, quarter)))
+        least, most = (everywhere(builder, x) for x in (quarter, builder.add(half, quarter)))
         # From -1 to 1 the second entry grows; before and after, the first one is below 1.
         bottom = _smaller(builder, _larger(builder, codes, least), most)
         beyond = builder.sub(codes, bottom)
         beyond = _larger(builder, beyond, builder.sub(_constant(_WORDS, 0), beyond))
         units = _Fractions(builder, width, like.dtype)
-        return cgutils.pack_array(
-            builder,
-            [
-                builder.fsub(units.after(quarter), units.of(beyond)),
-                builder.fsub(units.of(bottom), units.after(half)),
-            ],
-        )
+        top = [builder.fsub(units.after(quarter), part) for part in units.of(beyond)]
+        bottom = [builder.fsub(part, units.after(half)) for part in units.of(bottom)]
+        return cgutils.pack_array(builder, [of_parts(builder, x) for x in (top, bottom)])
 
-    where = (types.intp,) * 3
-    return types.UniTuple(lanes, 2)(words, *where, like), generate
+    return types.UniTuple(like, 2)(codes, types.intp, like), generate
 
 
 @intrinsic
-def floats(typing: Any, words: Any, at: Any, shift: Any, width: Any, below: Any, like: Any) -> Any:
-    """Read eight floating-point numbers with so many bits below the leading one.
+def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
+    """Return eight floating-point numbers with so many bits below the leading one.
 
     They have single precision, and exponent fields raised by `RAISED`: no operand is subnormal.
     """
-    lanes, single = Lanes(like.dtype, ENTRIES), ir.VectorType(ir.FloatType(), ENTRIES)
+    single = ir.VectorType(ir.FloatType(), ENTRIES)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        codes, width = _codes(context, builder, signature.args[0], args[:4])
+        codes, width = _in_order(builder, whole(builder, args[0])), builder.trunc(args[1], _INT32)
         one = ir.Constant(_INT32, 1)
         place = builder.sub(width, one)
-        sign = builder.lshr(codes, _all(builder, place, _WORDS))
+        sign = builder.lshr(codes, everywhere(builder, place))
         low = builder.sub(builder.shl(one, place), one)
-        size = builder.and_(codes, _all(builder, low, _WORDS))
-        up = builder.sub(ir.Constant(_INT32, 23), builder.trunc(args[4], _INT32))
+        size = builder.and_(codes, everywhere(builder, low))
+        up = builder.sub(ir.Constant(_INT32, 23), builder.trunc(args[2], _INT32))
         least = _constant(_WORDS, RAISED << 23)
-        size = builder.add(builder.shl(size, _all(builder, up, _WORDS)), least)
+        size = builder.add(builder.shl(size, everywhere(builder, up)), least)
         # Without a leading one, and with field 0, the exponent is that of field 1.
         has_one = builder.icmp_signed(">=", size, _constant(_WORDS, RAISED + 1 << 23))
         number = builder.bitcast(size, single)
@@ -168,47 +174,33 @@ def floats(typing: Any, words: Any, at: Any, shift: Any, width: Any, below: Any,
         number = builder.select(has_one, number, builder.fadd(without, without))
         sign = builder.shl(sign, _constant(_WORDS, 31))
         number = builder.bitcast(builder.or_(builder.bitcast(number, _WORDS), sign), single)
-        is_single = like.dtype == types.float32
-        return number if is_single else builder.fpext(number, context.get_value_type(lanes))
+        parts = parts_of(builder, cut(builder, number, like.parts))
+        if like.dtype == types.float64:
+            parts = [builder.fpext(x, ir.VectorType(ir.DoubleType(), x.type.count)) for x in parts]
+        return of_parts(builder, parts)
 
-    where = (types.intp,) * 4
-    return lanes(words, *where, like), generate
-
-
-@intrinsic
-def scaled(typing: Any, x: Any, factor: Any) -> Any:
-    """Return a register times one number."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = context.get_value_type(x)
-        return builder.fmul(args[0], _all(builder, args[1], vector), flags=_FLAGS)
-
-    return x(x, x.dtype), generate
+    return like(codes, types.intp, types.intp, like), generate
 
 
-# Factors whose strides are below a register's width: all that they mix is in one register --------
-
-
-def _picked(builder: Any, x: Any, y: Any, places: list[int]) -> Any:
-    return builder.shuffle_vector(x, y, ir.Constant(_WORDS, places))
+# Factors whose strides are below eight: all that they mix is in one octet -------------------------
 
 
 @intrinsic(prefer_literal=True)
 def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
-    """Apply a factor of that stride to a register of rows, by the two entries of its columns."""
+    """Apply a factor of that stride to an octet of rows, by the two entries of its columns."""
     d = stride.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        top, bottom = cgutils.unpack_tuple(builder, args[0], 2)
-        upper = builder.fmul(top, args[1], flags=_FLAGS)
-        lower = builder.fmul(bottom, args[1], flags=_FLAGS)
+        top, bottom = (whole(builder, y) for y in cgutils.unpack_tuple(builder, args[0], 2))
+        rows = whole(builder, args[1])
+        upper = builder.fmul(top, rows, flags=_FLAGS)
+        lower = builder.fmul(bottom, rows, flags=_FLAGS)
         own = [i + ENTRIES * bool(i & d) for i in range(ENTRIES)]
         others = [(i ^ d) + ENTRIES * bool(i & d) for i in range(ENTRIES)]
-        return builder.fadd(
-            _picked(builder, upper, lower, own),
-            _picked(builder, upper, lower, others),
-            flags=_FLAGS,
+        sums = builder.fadd(
+            picked(builder, upper, lower, own), picked(builder, upper, lower, others), flags=_FLAGS
         )
+        return cut(builder, sums, x.parts)
 
     return x(weights, x, stride), generate
 
@@ -219,21 +211,23 @@ def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
     d = stride.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        top, bottom = cgutils.unpack_tuple(builder, args[0], 2)
-        first = _picked(builder, args[1], args[1], [i & ~d for i in range(ENTRIES)])
-        second = _picked(builder, args[1], args[1], [i | d for i in range(ENTRIES)])
-        return builder.fadd(
+        top, bottom = (whole(builder, y) for y in cgutils.unpack_tuple(builder, args[0], 2))
+        rows = whole(builder, args[1])
+        first = picked(builder, rows, rows, [i & ~d for i in range(ENTRIES)])
+        second = picked(builder, rows, rows, [i | d for i in range(ENTRIES)])
+        sums = builder.fadd(
             builder.fmul(top, first, flags=_FLAGS),
             builder.fmul(bottom, second, flags=_FLAGS),
             flags=_FLAGS,
         )
+        return cut(builder, sums, x.parts)
 
     return x(weights, x, stride), generate
 
 
 @intrinsic
 def blocks(typing: Any, low: Any, high: Any, x: Any) -> Any:
-    """Apply four 2 x 2 blocks to a register of rows; two registers hold their entries by rows."""
+    """Apply four 2 x 2 blocks to an octet of rows; two octets hold their entries by rows."""
     return _blocks(x, [0, 1, 0, 1, 2, 3, 2, 3], [2 * i for i in range(ENTRIES)], 1)
 
 
@@ -245,13 +239,14 @@ def blocks_transposed(typing: Any, low: Any, high: Any, x: Any) -> Any:
 
 def _blocks(x: Any, spread: list[int], first: list[int], apart: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        *both, rows = (whole(builder, octet) for octet in args)
         halves = [
             builder.fmul(
-                entries, _picked(builder, args[2], args[2], [i + at for i in spread]), flags=_FLAGS
+                entries, picked(builder, rows, rows, [i + at for i in spread]), flags=_FLAGS
             )
-            for entries, at in ((args[0], 0), (args[1], 4))
+            for entries, at in zip(both, (0, 4), strict=True)
         ]
-        sums = [_picked(builder, *halves, [i + at for i in first]) for at in (0, apart)]
-        return builder.fadd(*sums, flags=_FLAGS)
+        sums = [picked(builder, *halves, [i + at for i in first]) for at in (0, apart)]
+        return cut(builder, builder.fadd(*sums, flags=_FLAGS), x.parts)
 
     return x(x, x, x), generate

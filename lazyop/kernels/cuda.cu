@@ -285,11 +285,13 @@ template <class W> struct Reader {
     }
 };
 
-// Code number `index` of a stream: in 32-bit words, cut over 2^lanes lanes (lazyop.quantization.bits).
+// Code number `index` of a stream: in 32-bit words, cut over one lane or eight, whose order is that of
+// lazyop.quantization.bits.
 __device__ inline unsigned code_at(const Factor& f, unsigned index) {
     const unsigned* words = static_cast<const unsigned*>(f.weights);
     const unsigned start = (index >> f.lanes) * f.width, shift = start & 31;
-    const unsigned at = (start >> 5 << f.lanes) + (index & ((1u << f.lanes) - 1));
+    const unsigned k = index & ((1u << f.lanes) - 1), lane = (k & 3) << 1 | k >> 2;
+    const unsigned at = (start >> 5 << f.lanes) + lane;
     unsigned code = words[at] >> shift;
     if (shift + f.width > 32) code |= words[at + (1u << f.lanes)] << (32 - shift);
     return f.width < 32 ? code & ((1u << f.width) - 1) : code;

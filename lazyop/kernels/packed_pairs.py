@@ -13,16 +13,16 @@ from lazyop.kernels import places
 from lazyop.kernels.codes import (
     blocks,
     blocks_transposed,
+    codes_across,
+    codes_within,
     directions,
-    eight,
     floats,
     narrow,
     narrow_transposed,
-    scaled,
 )
 from lazyop.kernels.jit import INNER, compiled
-from lazyop.kernels.lanes import load, store
-from lazyop.kernels.pairs import pair, quad
+from lazyop.kernels.octets import eight, load_eight, scaled, store_eight
+from lazyop.kernels.pairs import pair
 from lazyop.kernels.places import PACKED_STAGE_WIDTH
 from lazyop.kernels.turns import array_at, in_turns, own_numbers, table_at, word
 
@@ -38,15 +38,22 @@ def _place(stream, row):
 
 
 @njit(**INNER)
+def _codes(W, at, shift, width):
+    if shift + width > 32:
+        return codes_across(W, at, shift, width)
+    return codes_within(W, at, shift, width)
+
+
+@njit(**INNER)
 def _columns(W, stream, row, like):
     at, shift = _place(stream, row)
-    return directions(W, at, shift, stream[1], like)
+    return directions(_codes(W, at, shift, stream[1]), stream[1], like)
 
 
 @njit(**INNER)
 def _numbers(W, last, row, like):
     at, shift = _place((last[0], last[1]), row)
-    return floats(W, at, shift, last[1], last[2], like)
+    return floats(_codes(W, at, shift, last[1]), last[1], last[2], like)
 
 
 @njit(**INNER)
@@ -56,10 +63,39 @@ def _block(W, stream, row, d, like):
 
 
 @njit(**INNER)
-def _far_block(W, stream, at, shift, d, like):
-    """Read the same where rows `d` apart have codes at the same bit."""
-    first = directions(W, at, shift, stream[1], like)
-    return _weights(first, directions(W, at + (d * stream[1] >> 5), shift, stream[1], like))
+def _two_blocks(is_far, W, stream, row, d, apart, x, transposed, like):
+    """Apply a factor of stride d to two times two octets of rows, the second ones `apart`."""
+    width = stream[1]
+    if is_far:  # rows `d` apart have codes at the same bit
+        at, shift = _place(stream, row)
+        step, further = d * width >> 5, apart * width >> 5
+        p = _far_block(W, at, step, shift, width, like)
+        a, b = pair((x[0], x[1]), p, transposed)
+        q = _far_block(W, at + further, step, shift, width, like)
+        return a, b, *pair((x[2], x[3]), q, transposed)
+    a, b = pair((x[0], x[1]), _block(W, stream, row, d, like), transposed)
+    q = _block(W, stream, row + apart, d, like)
+    return a, b, *pair((x[2], x[3]), q, transposed)
+
+
+@njit(**INNER)
+def _far_block(W, at, step, shift, width, like):
+    first = directions(_codes(W, at, shift, width), width, like)
+    return _weights(first, directions(_codes(W, at + step, shift, width), width, like))
+
+
+@njit(**INNER)
+def _inner(is_far, transposed, x, W, stream, row, d, like):
+    """Apply a factor of stride d to four octets of rows that lie d apart."""
+    return _two_blocks(is_far, W, stream, row, d, 2 * d, x, transposed, like)
+
+
+@njit(**INNER)
+def _outer(is_far, transposed, x, W, stream, row, d, like):
+    """Apply the next factor, of stride 2 d."""
+    x = x[0], x[2], x[1], x[3]
+    x = _two_blocks(is_far, W, stream, row, 2 * d, d, x, transposed, like)
+    return x[0], x[2], x[1], x[3]
 
 
 @njit(**INNER)
@@ -73,7 +109,7 @@ def _narrow_stages(transposed, X, D, W, scale, last, two, four, first, stop, lik
     for row in range(first, stop, 8):
         low, high = _numbers(W, last, 2 * row, like), _numbers(W, last, 2 * row + 8, like)
         p, q = _columns(W, two, row, like), _columns(W, four, row, like)
-        x = scaled(load(X, row, like), scale[0])
+        x = scaled(load_eight(X, row, like), scale[0])
         if transposed:
             x = narrow_transposed(q, x, 4)
             x = narrow_transposed(p, x, 2)
@@ -82,7 +118,7 @@ def _narrow_stages(transposed, X, D, W, scale, last, two, four, first, stop, lik
             x = blocks(low, high, x)
             x = narrow(p, x, 2)
             x = narrow(q, x, 4)
-        store(D, row, x)
+        store_eight(D, row, x)
 
 
 @njit(**INNER)
@@ -92,10 +128,10 @@ def _pair_stage(transposed, X, D, at, W, stream, d, rows, unit, width, like):
         for start in range(block, block + d, unit):
             for row in range(start, start + width, 8):
                 p = _block(W, stream, row, d, like)
-                x = load(X, row, like), load(X, row + d, like)
+                x = load_eight(X, row, like), load_eight(X, row + d, like)
                 y = pair(x, p, transposed)
-                store(D, row, y[0])
-                store(D, row + d, y[1])
+                store_eight(D, row, y[0])
+                store_eight(D, row + d, y[1])
 
 
 @njit(**INNER)
@@ -107,28 +143,22 @@ def _quad_stage(
         for start in range(block, block + d, unit):
             for row in range(start, start + width, 8):
                 x = (
-                    load(X, row, like),
-                    load(X, row + d, like),
-                    load(X, row + 2 * d, like),
-                    load(X, row + 3 * d, like),
+                    load_eight(X, row, like),
+                    load_eight(X, row + d, like),
+                    load_eight(X, row + 2 * d, like),
+                    load_eight(X, row + 3 * d, like),
                 )
-                if is_far:
-                    at_inner, shift = _place(inner, row)
-                    p = _far_block(W, inner, at_inner, shift, d, like)
-                    q = _far_block(W, inner, at_inner + (d * inner[1] >> 4), shift, d, like)
-                    at_outer, shift = _place(outer, row)
-                    r = _far_block(W, outer, at_outer, shift, 2 * d, like)
-                    s = _far_block(W, outer, at_outer + (d * outer[1] >> 5), shift, 2 * d, like)
+                # Weights are read just before they act: there is no room for all in registers.
+                if transposed:
+                    x = _outer(is_far, True, x, W, outer, row, d, like)
+                    x = _inner(is_far, True, x, W, inner, row, d, like)
                 else:
-                    p = _block(W, inner, row, d, like)
-                    q = _block(W, inner, row + 2 * d, d, like)
-                    r = _block(W, outer, row, 2 * d, like)
-                    s = _block(W, outer, row + d, 2 * d, like)
-                y = quad(x, p, q, r, s, transposed)
-                store(D, row, y[0])
-                store(D, row + d, y[1])
-                store(D, row + 2 * d, y[2])
-                store(D, row + 3 * d, y[3])
+                    x = _inner(is_far, False, x, W, inner, row, d, like)
+                    x = _outer(is_far, False, x, W, outer, row, d, like)
+                store_eight(D, row, x[0])
+                store_eight(D, row + d, x[1])
+                store_eight(D, row + 2 * d, x[2])
+                store_eight(D, row + 3 * d, x[3])
 
 
 @njit(**INNER)

@@ -61,8 +61,11 @@ _LEAST_TILE = 32
 
 #: Flops over several columns, in double precision, and bytes of weights for a vector, that are
 #: worth a thread. One that has slept takes its time to start.
-_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 2_000_000, 1 << 23
+_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
 
+#: Neighbouring rows that the large strides take along where a tile of all columns fits into the
+#: cache, and where it does not.
+_RUN_IN_CACHE, _RUN = 16, 4
 
 #: Codes of packed weights that are worth a thread.
 _CODES_PER_THREAD = 1 << 20
@@ -141,15 +144,19 @@ def choose_tiling(
             fair = columns // threads if threads > 1 else tile
             tile = max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
         return Tiling(tile, 0, rows, 1, threads)
-    if rows <= limit:
-        if threads > 1 and tile:
-            tile = max(_LEAST_TILE, -(-columns // threads))
+    fits = rows <= limit
+    if fits and threads == 1:
         return Tiling(tile, len(strides), rows, 1, threads)
+    if fits:  # threads share rows, so that none writes close to another
+        limit = rows // threads
     low = max(1, sum(stride <= limit for stride in strides[1:]))
     if low == len(strides):
         return Tiling(tile, low, rows, 1, threads)
     span = strides[low]
-    width = min(span, 4 if tile else max(8, _VECTOR_BYTES // itemsize * span // rows // 4))
+    if tile:
+        width = min(span, _RUN_IN_CACHE if fits else _RUN)
+    else:
+        width = min(span, max(8, _VECTOR_BYTES // itemsize * span // rows // 4))
     return Tiling(tile, low, span, 1 << (width.bit_length() - 1), threads)
 
 

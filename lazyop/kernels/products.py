@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _ALIGNED_BYTES = 1 << 14
 
 #: The most columns that are so few that tiles of them stay in place in the result. Rows of more
-#: lie so far apart, often by powers of two, that they share few places of the cache.
+#: lie so far apart, often by powers of two, that they share few places of the cache. Tiles of
+#: several threads do not stay side by side in the result: what a core fetches ahead for one is
+#: taken from the other.
 _IN_PLACE_COLUMNS = 64
 
 
@@ -128,7 +130,7 @@ class Columns(_Product):
         """Run at once, or the low strides block by block, the others by neighbouring rows."""
         rows, tiling, columns, tiles = self.rows, self.tiling, self.columns, self._tiles
         tile, span, run, low_stages = tiling.tile, tiling.span, tiling.width, tiling.low_stages
-        in_place = columns <= _IN_PLACE_COLUMNS
+        in_place = columns <= _IN_PLACE_COLUMNS and (tiling.threads == 1 or tiles == 1)
         low = self._call(
             "low_columns", rows // span * tiles, 0 if in_place else span * tile,
             low_stages, span, columns, tile, in_place,

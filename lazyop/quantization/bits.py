@@ -1,6 +1,6 @@
 """Integers of a few bits each, side by side in memory.
 
-A stream of codes of one width is cut over lanes: code ``k`` belongs to lane ``k % lanes``, the
+A stream of codes of one width is cut over lanes: neighbouring codes belong to one lane each, the
 codes of a lane follow each other bit by bit, least bit first, and the 32-bit words of the lanes are
 interleaved. A compiled loop takes one code of every lane by the same two shifts. With one lane, the
 codes simply follow each other. Codes of different widths have one lane, and go one by one.
@@ -64,7 +64,7 @@ def read(stream: Bytes, count: int, width: int, index: Codes) -> Codes:
     for k in range(0, width, _WORD):
         piece = min(_WORD, width - k)
         start = index // lanes * width + k
-        at = start // _WORD * lanes + index % lanes
+        at = start // _WORD * lanes + _lane(index, lanes)
         low = words.take(at).astype(np.uint64)
         high = words.take(at + lanes, mode="clip").astype(np.uint64)  # past the end if not needed
         both = (low | high << np.uint64(_WORD)) >> (start % _WORD).astype(np.uint64)
@@ -72,10 +72,20 @@ def read(stream: Bytes, count: int, width: int, index: Codes) -> Codes:
     return codes
 
 
+def _lane(index: Codes, lanes: int) -> Codes:
+    """Return the lanes of codes.
+
+    Of eight neighbouring ones, the first four are in the even lanes, the others in the odd ones:
+    the lower and the upper halves of registers of 64-bit integers.
+    """
+    k = index % lanes
+    return k % 4 * 2 + k // 4 if lanes == LANES else k
+
+
 def _bit(index: Codes, width: int, k: int, lanes: int) -> Codes:
     """Return where bit ``k`` of codes lies in a stream, counted in bits."""
     within = index // lanes * width + k
-    place: Codes = (within // _WORD * lanes + index % lanes) * _WORD + within % _WORD
+    place: Codes = (within // _WORD * lanes + _lane(index, lanes)) * _WORD + within % _WORD
     return place
 
 
