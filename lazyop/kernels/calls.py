@@ -55,10 +55,10 @@ class Call:
         self._is_complex = dtype.kind == "c"
         block = self._pattern = np.zeros(places.SIZE, np.int64)
         block[places.UNITS], block[places.SEATS] = units, self._threads
-        block[places.WEIGHTS], block[places.STAGES] = address(weights.reshape(-1)), address(stages)
+        block[places.WEIGHTS], block[places.STAGES] = weights.ctypes.data, stages.ctypes.data
         block[places.STAGE_COUNT], block[places.SCRATCH_STEP] = len(stages), step
         for place, value in enumerate(own, places.OWN):
-            block[place] = address(value) if isinstance(value, np.ndarray) else value
+            block[place] = value.ctypes.data if isinstance(value, np.ndarray) else value
         if self._threads > 1:
             block[places.FUNCTION] = _pointer(kernel, self._like)
         # Blocks that no product uses now, each with its address.
@@ -70,7 +70,7 @@ class Call:
             block, at = self._spare.pop()
         except IndexError:
             block = self._pattern.copy()
-            at = address(block)
+            at = block.ctypes.data
         block[X], block[Y] = x, y
         if x_ld:
             block[X_LD], block[Y_LD] = x_ld, y_ld

@@ -188,19 +188,26 @@ def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
 @intrinsic(prefer_literal=True)
 def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
     """Apply a factor of that stride to an octet of rows, by the two entries of its columns."""
-    d = stride.literal_value
+    d, size = stride.literal_value, ENTRIES // x.parts
+    own = [i + size * bool(i & d) for i in range(size)]
+    others = [i ^ d if i < size else (i - size ^ d) + size for i in own]
+
+    def combined(builder: Any, upper: list[Any], lower: list[Any]) -> list[Any]:
+        if d < size:  # rows that are mixed are in one register
+            sums = []
+            for first, second in zip(upper, lower, strict=True):
+                terms = (picked(builder, first, second, places) for places in (own, others))
+                sums.append(builder.fadd(*terms, flags=_FLAGS))
+            return sums
+        return [builder.fadd(*terms, flags=_FLAGS) for terms in (upper, lower)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        top, bottom = (whole(builder, y) for y in cgutils.unpack_tuple(builder, args[0], 2))
-        rows = whole(builder, args[1])
-        upper = builder.fmul(top, rows, flags=_FLAGS)
-        lower = builder.fmul(bottom, rows, flags=_FLAGS)
-        own = [i + ENTRIES * bool(i & d) for i in range(ENTRIES)]
-        others = [(i ^ d) + ENTRIES * bool(i & d) for i in range(ENTRIES)]
-        sums = builder.fadd(
-            picked(builder, upper, lower, own), picked(builder, upper, lower, others), flags=_FLAGS
-        )
-        return cut(builder, sums, x.parts)
+        rows = parts_of(builder, args[1])
+        products = [
+            [builder.fmul(w, row, flags=_FLAGS) for w, row in zip(entries, rows, strict=True)]
+            for entries in _parts_of_both(builder, args[0])
+        ]
+        return of_parts(builder, combined(builder, *products))
 
     return x(weights, x, stride), generate
 
@@ -208,45 +215,69 @@ def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
 @intrinsic(prefer_literal=True)
 def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
     """Apply the transpose of what `narrow` applies."""
-    d = stride.literal_value
+    d, size = stride.literal_value, ENTRIES // x.parts
+
+    def spread(builder: Any, rows: list[Any], last: int) -> list[Any]:
+        if d < size:
+            order = [i & ~d | last for i in range(size)]
+            return [picked(builder, row, row, order) for row in rows]
+        return [rows[bool(last)]] * len(rows)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        top, bottom = (whole(builder, y) for y in cgutils.unpack_tuple(builder, args[0], 2))
-        rows = whole(builder, args[1])
-        first = picked(builder, rows, rows, [i & ~d for i in range(ENTRIES)])
-        second = picked(builder, rows, rows, [i | d for i in range(ENTRIES)])
-        sums = builder.fadd(
-            builder.fmul(top, first, flags=_FLAGS),
-            builder.fmul(bottom, second, flags=_FLAGS),
-            flags=_FLAGS,
-        )
-        return cut(builder, sums, x.parts)
+        rows, (top, bottom) = parts_of(builder, args[1]), _parts_of_both(builder, args[0])
+        first, second = spread(builder, rows, 0), spread(builder, rows, d)
+        sums = []
+        for k in range(x.parts):
+            upper = builder.fmul(top[k], first[k], flags=_FLAGS)
+            lower = builder.fmul(bottom[k], second[k], flags=_FLAGS)
+            sums.append(builder.fadd(upper, lower, flags=_FLAGS))
+        return of_parts(builder, sums)
 
     return x(weights, x, stride), generate
+
+
+def _parts_of_both(builder: Any, weights: Any) -> list[list[Any]]:
+    return [parts_of(builder, octet) for octet in cgutils.unpack_tuple(builder, weights, 2)]
 
 
 @intrinsic
 def blocks(typing: Any, low: Any, high: Any, x: Any) -> Any:
     """Apply four 2 x 2 blocks to an octet of rows; two octets hold their entries by rows."""
-    return _blocks(x, [0, 1, 0, 1, 2, 3, 2, 3], [2 * i for i in range(ENTRIES)], 1)
+    return _blocks(x, [0, 1, 0, 1], 2, 1)
 
 
 @intrinsic
 def blocks_transposed(typing: Any, low: Any, high: Any, x: Any) -> Any:
     """Apply the transposes of what `blocks` applies."""
-    return _blocks(x, [0, 0, 1, 1, 2, 2, 3, 3], [0, 1, 4, 5, 8, 9, 12, 13], 2)
+    return _blocks(x, [0, 0, 1, 1], 1, 2)
 
 
-def _blocks(x: Any, spread: list[int], first: list[int], apart: int) -> Any:
+def _blocks(x: Any, meets: list[int], step: int, apart: int) -> Any:
+    """Return the type and the code of products with blocks.
+
+    The entries of a block meet the rows `meets`. Row i of the result is the sum of two products:
+    with entry ``step * i``, and with the entry `apart` from that.
+    """
+    size = ENTRIES // x.parts
+    # First in an order in which a half of the sums comes from the lower halves of two registers, as
+    # processors take them, then in that of rows.
+    first = [4 * b + step * i for b in range(size // 2) for i in range(2)]
+    by_halves = sorted(first, key=lambda entry: (entry % size // (size // 2), entry))
+    rows_of_sums = [by_halves.index(entry) for entry in first]
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *both, rows = (whole(builder, octet) for octet in args)
-        halves = [
-            builder.fmul(
-                entries, picked(builder, rows, rows, [i + at for i in spread]), flags=_FLAGS
-            )
-            for entries, at in zip(both, (0, 4), strict=True)
-        ]
-        sums = [picked(builder, *halves, [i + at for i in first]) for at in (0, apart)]
-        return cut(builder, builder.fadd(*sums, flags=_FLAGS), x.parts)
+        low, high, rows = (parts_of(builder, octet) for octet in args)
+        products = []
+        for k, entries in enumerate(low + high):
+            row, start = rows[k // 2], k % 2 * (size // 2)
+            order = [start + i // 4 * 2 + meets[i % 4] for i in range(size)]
+            spread = picked(builder, row, row, order)
+            products.append(builder.fmul(entries, spread, flags=_FLAGS))
+        sums = []
+        for pair in zip(products[::2], products[1::2], strict=True):
+            terms = (picked(builder, *pair, [i + k for i in by_halves]) for k in (0, apart))
+            total = builder.fadd(*terms, flags=_FLAGS)
+            sums.append(picked(builder, total, total, rows_of_sums))
+        return of_parts(builder, sums)
 
     return x(x, x, x), generate

@@ -68,7 +68,7 @@ _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
 _RUN_IN_CACHE, _RUN = 16, 4
 
 #: Codes of packed weights that are worth a thread.
-_CODES_PER_THREAD = 1 << 20
+_CODES_PER_THREAD = 100_000
 
 
 @cache
@@ -137,27 +137,17 @@ def choose_tiling(
         threads = _threads(2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD))
     else:
         threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
-    limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     if not strides:
-        if tile > _LEAST_TILE:  # two buffers, and a few tiles for each thread
-            fitting = _CACHE_BYTES // (rows * itemsize)
-            fair = columns // threads if threads > 1 else tile
-            tile = max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
-        return Tiling(tile, 0, rows, 1, threads)
-    fits = rows <= limit
-    if fits and threads == 1:
-        return Tiling(tile, len(strides), rows, 1, threads)
-    if fits:  # threads share rows, so that none writes close to another
-        limit = rows // threads
-    low = max(1, sum(stride <= limit for stride in strides[1:]))
+        return Tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
+    limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
+    low, span = _first_stages(strides, rows, limit, threads)
     if low == len(strides):
-        return Tiling(tile, low, rows, 1, threads)
-    span = strides[low]
+        return Tiling(tile, low, span, 1, threads)
     if tile:
-        width = min(span, _RUN_IN_CACHE if fits else _RUN)
+        width = min(span, _RUN_IN_CACHE if rows <= limit else _RUN)
     else:
-        width = min(span, max(8, _VECTOR_BYTES // itemsize * span // rows // 4))
-    return Tiling(tile, low, span, 1 << (width.bit_length() - 1), threads)
+        width = _vector_run(span, rows, limit)
+    return Tiling(tile, low, span, width, threads)
 
 
 @lru_cache(maxsize=64)
@@ -175,12 +165,34 @@ def choose_packed_tiling(strides: tuple[int, ...], rows: int, levels: int, items
     """
     threads = _threads(rows * levels // _CODES_PER_THREAD)
     limit = _VECTOR_BYTES // itemsize
-    low = len(strides) if rows <= limit else sum(stride <= limit for stride in strides[1:])
-    if low == len(strides):
-        return Tiling(0, low, rows, 1, threads)
-    span = strides[low]
-    width = min(span, max(8, limit * span // rows // 4))
-    return Tiling(0, low, span, 1 << (width.bit_length() - 1), threads)
+    low, span = _first_stages(strides, rows, limit, threads)
+    width = _vector_run(span, rows, limit) if low < len(strides) else 1
+    return Tiling(0, low, span, width, threads)
+
+
+def _general_tile(tile: int, row_bytes: int, columns: int, threads: int) -> int:
+    """Return how many columns a general chain takes up: two buffers, tiles for each thread."""
+    if tile <= _LEAST_TILE:
+        return tile
+    fitting = _CACHE_BYTES // row_bytes
+    fair = columns // threads if threads > 1 else tile
+    return max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
+
+
+def _first_stages(strides: tuple[int, ...], rows: int, limit: int, threads: int) -> tuple[int, int]:
+    """Return how many stages run over blocks of rows first, and how many rows a block has."""
+    if rows <= limit:
+        if threads == 1:
+            return len(strides), rows
+        limit = rows // threads  # threads share rows, so that none writes close to another
+    low = max(1, sum(stride <= limit for stride in strides[1:]))
+    return (low, strides[low]) if low < len(strides) else (low, rows)
+
+
+def _vector_run(span: int, rows: int, limit: int) -> int:
+    """Return how many neighbouring rows the large strides take along for a vector."""
+    run = min(span, max(8, limit * span // rows // 4))
+    return 1 << (run.bit_length() - 1)
 
 
 def choose_whole_chain(entries: int, size: int) -> str:
