@@ -10,15 +10,13 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from lazyop.kernels.jit import cached
 
 
 def _exact(function: Any) -> Any:
-    """Compile without any freedom in arithmetic, cached where there is a place for it."""
-    try:
-        return njit(error_model="numpy", nogil=True, cache=True)(function)
-    except RuntimeError:  # Numba found no folder that it can write to
-        return njit(error_model="numpy", nogil=True)(function)
+    """Compile without any freedom in arithmetic."""
+    return cached(function, error_model="numpy")
 
 
 @_exact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from numba import njit
 
@@ -30,7 +31,26 @@ MERGED: dict[str, Any] = {**INNER, "forceinline": False, "inline": "always"}
 
 def compiled(function: Any) -> Any:
     """Compile with the code cached on disk, or without where there is no place for a cache."""
+    return cached(function, **_OPTIONS)
+
+
+def cached(function: Any, **options: Any) -> Any:
+    """Compile to run without Python's lock, and with the code cached on disk where that can be."""
     try:
-        return njit(**_OPTIONS, nogil=True, cache=True)(function)
+        dispatcher = njit(**options, nogil=True, cache=True)(function)
     except RuntimeError:  # Numba found no folder that it can write to
-        return njit(**_OPTIONS, nogil=True)(function)
+        return njit(**options, nogil=True)(function)
+    _name_apart(dispatcher)
+    return dispatcher
+
+
+def _name_apart(dispatcher: Any) -> None:
+    """Have no two files of cached code take one name.
+
+    Numba numbers them, and enters a number before it writes the file: of two processes that compile
+    at the same time, one may load code of another dtype, or of an older version.
+    """
+    files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(files, "_data_name"):
+        name = dispatcher.py_func.__name__
+        files._data_name = lambda _number: f"{name}.{uuid4().hex}.nbc"

@@ -63,6 +63,9 @@ _LEAST_TILE = 32
 #: worth a thread. One that has slept takes its time to start.
 _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
 
+#: The fewest rows of a block: what registers take of several blocks at a time.
+_LEAST_SPAN = 32
+
 #: Neighbouring rows that the large strides take along where a tile of all columns fits into the
 #: cache, and where it does not.
 _RUN_IN_CACHE, _RUN = 16, 4
@@ -99,8 +102,7 @@ class Tiling:
         How many stages, those of the smallest strides, run over blocks of consecutive rows
         before the others begin.
     span : int
-        Rows of such a block: the stride at which the other stages begin. For a vector, 32 at least,
-        which are what registers take of several blocks at a time.
+        Rows of such a block: the stride at which the other stages begin, 32 at least; or all.
     width : int
         Neighbouring rows that the other stages take along: for a vector, whole registers.
     threads : int
@@ -140,7 +142,9 @@ def choose_tiling(
     if not strides:
         return Tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
-    low, span = _first_stages(strides, rows, limit, threads)
+    # Where tiles are enough for all threads, each takes whole ones.
+    sharing = 1 if tile and columns >= 2 * threads * tile else threads
+    low, span = _first_stages(strides, rows, limit, sharing)
     if low == len(strides):
         return Tiling(tile, low, span, 1, threads)
     if tile:
@@ -179,13 +183,18 @@ def _general_tile(tile: int, row_bytes: int, columns: int, threads: int) -> int:
     return max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
 
 
-def _first_stages(strides: tuple[int, ...], rows: int, limit: int, threads: int) -> tuple[int, int]:
-    """Return how many stages run over blocks of rows first, and how many rows a block has."""
+def _first_stages(strides: tuple[int, ...], rows: int, limit: int, sharing: int) -> tuple[int, int]:
+    """Return how many stages run over blocks of rows first, and how many rows a block has.
+
+    The rows stay together where they are fewer than the limit and nobody shares them; threads that
+    share them do not write close to each other.
+    """
     if rows <= limit:
-        if threads == 1:
-            return len(strides), rows
-        limit = rows // threads  # threads share rows, so that none writes close to another
-    low = max(1, sum(stride <= limit for stride in strides[1:]))
+        limit = rows // sharing
+    if rows == limit:
+        return len(strides), rows
+    low = sum(stride <= limit for stride in strides[1:])
+    low = max(low, sum(stride < _LEAST_SPAN for stride in strides))
     return (low, strides[low]) if low < len(strides) else (low, rows)
 
 

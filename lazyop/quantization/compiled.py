@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from lazyop.kernels.jit import cached
+
 __all__ = ["errors"]
 
 #: Scalings that are compared at a time.
 _BLOCK = 256
 
 #: A split of products in two by differences, which contraction or reordering would undo.
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy"}
 
 
 @njit(inline="always", **_OPTIONS)
@@ -84,7 +86,4 @@ def _errors(scalings, x, w, y, z, split, out):
                 out[i, start + k] = off + rest_x[k] * rest_y[k]
 
 
-try:
-    errors = njit(cache=True, **_OPTIONS)(_errors)
-except RuntimeError:  # Numba found no folder for its cache that it can write to
-    errors = njit(**_OPTIONS)(_errors)
+errors = cached(_errors, **_OPTIONS)

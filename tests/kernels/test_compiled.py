@@ -211,8 +211,11 @@ def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
     assert 1 <= tiling.low_stages <= len(strides)
     assert tiling.threads >= 1
     if tiling.low_stages < len(strides):
-        assert tiling.span == strides[tiling.low_stages]
+        assert tiling.span == strides[tiling.low_stages] >= 32
         assert tiling.span % tiling.width == 0
+        assert tiling.tile > 0 or tiling.width % 8 == 0
+    else:
+        assert tiling.span == 2**bits
 
 
 @given(any_chain(), st.sampled_from([1, 3, 9]))
@@ -362,6 +365,20 @@ def test_no_folder_for_the_cache(monkeypatch):
     monkeypatch.setattr(jit, "njit", njit)
     assert jit.compiled(abs) is abs
     assert refused
+
+
+def test_cached_code_never_takes_the_name_of_other_code(monkeypatch):
+    """Not even that of a process that compiles for another dtype at the same time."""
+    from lazyop.kernels import cpu
+
+    files = cpu.low_vector._cache._cache_file
+    monkeypatch.setattr(files, "_load_index", dict)  # neither has seen what the other one saved
+    monkeypatch.setattr(files, "_save_index", lambda overloads: None)
+    saved = {}
+    monkeypatch.setattr(files, "_save_data", saved.__setitem__)
+    files.save("one", 1)
+    files.save("other", 2)
+    assert sorted(saved.values()) == [1, 2]
 
 
 def test_kernel_takes_what_it_can():

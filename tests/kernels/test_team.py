@@ -1,5 +1,6 @@
 """The threads that share a product: right results whoever helps, or does not."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -72,6 +73,21 @@ def test_products_are_the_same_whether_helpers_are_awake_or_asleep():
             time.sleep(pause)
             assert np.all(abs(A @ X - expected) <= 1e-13 * size)
             assert np.all(abs(A @ X[:, 0] - expected[:, 0]) <= 1e-13 * size[:, 0])
+
+
+@pytest.mark.usefixtures("always_shared")
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_short_chains_are_shared(dtype):
+    """By rows, where those are many enough, or by columns."""
+    rng = np.random.default_rng(3)
+    for bits, columns in itertools.product(range(1, 9), (1, 9, 64, 200, 500)):
+        shapes = [tuple(p) for p in lo.Chain.square_dyadic(2**bits)]
+        F = lo.Butterfly([rng.standard_normal(shape).astype(dtype) for shape in shapes])
+        X = rng.standard_normal((2**bits, columns)).astype(dtype)
+        for A in (F, F.H):
+            D = A.toarray()
+            tolerance = 30 * np.finfo(dtype).eps * np.linalg.norm(D) * np.linalg.norm(X)
+            assert np.linalg.norm(A @ X - D @ X) <= tolerance
 
 
 @pytest.mark.usefixtures("always_shared")
