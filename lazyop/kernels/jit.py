@@ -50,7 +50,7 @@ def _name_apart(dispatcher: Any) -> None:
     Numba numbers them, and enters a number before it writes the file: of two processes that compile
     at the same time, one may load code of another dtype, or of an older version.
     """
-    files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    files: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(files, "_data_name"):
         name = dispatcher.py_func.__name__
         files._data_name = lambda _number: f"{name}.{uuid4().hex}.nbc"

@@ -36,10 +36,17 @@ def word(block, place):
 
 @njit(**INNER)
 def _next_turn(block):
-    part = add(_spot(block, places.NEXT), 1)
-    parts, units = word(block, places.PARTS), word(block, places.UNITS)
-    if part >= parts:
+    turn = add(_spot(block, places.NEXT), 1)
+    parts, units, seats = (
+        word(block, places.PARTS),
+        word(block, places.UNITS),
+        word(block, places.SEATS),
+    )
+    if turn >= parts:
         return 0, 0
+    # Turns taken at the same time are of parts far apart: what a core fetches ahead is its own.
+    rounds = parts // seats
+    part = turn % seats * rounds + turn // seats if turn < rounds * seats else turn
     return units * part // parts, units * (part + 1) // parts
 
 
