@@ -12,7 +12,7 @@ from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
-from lazyop.kernels.thin_vector import weights_before
+from lazyop.kernels.thin_vector import load_four, store_four, weights_before
 
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
 _UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
@@ -34,24 +34,6 @@ def _two(S, s, step, like):
 
 
 @njit(**INNER)
-def _four(S, s, step, like):
-    return (
-        load(S, s, like),
-        load(S, s + step, like),
-        load(S, s + 2 * step, like),
-        load(S, s + 3 * step, like),
-    )
-
-
-@njit(**INNER)
-def _put_four(D, d, step, y):
-    store(D, d, y[0])
-    store(D, d + step, y[1])
-    store(D, d + 2 * step, y[2])
-    store(D, d + 3 * step, y[3])
-
-
-@njit(**INNER)
 def _registers_of_block(
     kind, S, s, s_step, D, d, d_step, W, w, w_step, first, stop, transposed, conj, like
 ):  # fmt: skip
@@ -66,21 +48,21 @@ def _registers_of_block(
     elif kind == _UNIT_QUAD:
         q = _weights4(W, w + 4 * w_step, w_step, conj, like)
         for t in range(first, stop, step):
-            x = _four(S, s + t, s_step, like)
-            _put_four(D, d + t, d_step, unit_quad(x, p, q, transposed))
+            x = load_four(S, s + t, s_step, like)
+            store_four(D, d + t, d_step, unit_quad(x, p, q, transposed))
     elif kind == _HALF_UNIT_QUAD:
         q = _weights4(W, w + 4 * w_step, w_step, conj, like)
         r = _weights4(W, w + 8 * w_step, w_step, conj, like)
         for t in range(first, stop, step):
-            x = _four(S, s + t, s_step, like)
-            _put_four(D, d + t, d_step, half_unit_quad(x, p, q, r, transposed))
+            x = load_four(S, s + t, s_step, like)
+            store_four(D, d + t, d_step, half_unit_quad(x, p, q, r, transposed))
     else:
         q = _weights4(W, w + 4 * w_step, w_step, conj, like)
         u = _weights4(W, w + 8 * w_step, w_step, conj, like)
         v = _weights4(W, w + 12 * w_step, w_step, conj, like)
         for t in range(first, stop, step):
-            x = _four(S, s + t, s_step, like)
-            _put_four(D, d + t, d_step, quad(x, p, q, u, v, transposed))
+            x = load_four(S, s + t, s_step, like)
+            store_four(D, d + t, d_step, quad(x, p, q, u, v, transposed))
 
 
 @njit(**INNER)

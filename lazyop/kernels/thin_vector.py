@@ -32,7 +32,8 @@ def _sizes(kind):
 
 
 @njit(**INNER)
-def _four(S, s, step, like):
+def load_four(S, s, step, like):
+    """Load a register from each of four rows."""
     return (
         load(S, s, like),
         load(S, s + step, like),
@@ -42,7 +43,8 @@ def _four(S, s, step, like):
 
 
 @njit(**INNER)
-def _put_four(D, d, step, y):
+def store_four(D, d, step, y):
+    """Store a register to each of four rows."""
     store(D, d, y[0])
     store(D, d + step, y[1])
     store(D, d + 2 * step, y[2])
@@ -69,18 +71,18 @@ def _quads(kind, x, W, w, step, transposed, conj, like):
 
 
 @njit(**INNER)
-def _block(kind, S, D, at, step, W, w, first, stop, transposed, conj, like):
-    """Apply neighbouring blocks to rows `first` to `stop` of each part, a register at a time."""
-    for t in range(first, stop, lanes_of(like)):
+def _block(kind, S, D, at, step, W, w, width, transposed, conj, like):
+    """Apply neighbouring blocks to `width` rows of each part, a register at a time."""
+    for t in range(0, width, lanes_of(like)):
         if kind == _PAIR:
             x = load(S, at + t, like), load(S, at + t + step, like)
             y = _pair(x, W, w + t, step, transposed, conj, like)
             store(D, at + t, y[0])
             store(D, at + t + step, y[1])
         else:
-            x = _four(S, at + t, step, like)
+            x = load_four(S, at + t, step, like)
             y = _quads(kind, x, W, w + t, step, transposed, conj, like)
-            _put_four(D, at + t, step, y)
+            store_four(D, at + t, step, y)
 
 
 @njit(**INNER)
@@ -90,7 +92,7 @@ def _blocks(kind, S, D, at, W, w, d, span, unit, width, transposed, conj, like):
     for block in range(0, span, rows * d):
         for q in range(0, d, unit):
             o, v = at + block + q, w + block // rows * weights + q
-            _block(kind, S, D, o, d, W, v, 0, width, transposed, conj, like)
+            _block(kind, S, D, o, d, W, v, width, transposed, conj, like)
 
 
 def _narrow_by(kind, stride):
