@@ -13,6 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from lazyop.kernels.lanes import FLAGS, picked, shuffled
 from lazyop.kernels.octets import (
     ENTRIES,
     Octet,
@@ -20,12 +21,10 @@ from lazyop.kernels.octets import (
     everywhere,
     of_parts,
     parts_of,
-    picked,
     whole,
 )
 from lazyop.kernels.packing import RAISED, REGISTER_BYTES
 
-_FLAGS = ("contract", "nsz")
 _INT32 = ir.IntType(32)
 _WORDS = ir.VectorType(_INT32, ENTRIES)
 
@@ -76,7 +75,7 @@ def codes_across(typing: Any, words: Any, at: Any, shift: Any, width: Any) -> An
 
 
 def _in_order(builder: Any, codes: Any) -> Any:
-    return picked(builder, codes, codes, _PLACES)
+    return shuffled(builder, codes, _PLACES)
 
 
 def _smaller(builder: Any, x: Any, y: Any) -> Any:
@@ -197,14 +196,14 @@ def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
             sums = []
             for first, second in zip(upper, lower, strict=True):
                 terms = (picked(builder, first, second, places) for places in (own, others))
-                sums.append(builder.fadd(*terms, flags=_FLAGS))
+                sums.append(builder.fadd(*terms, flags=FLAGS))
             return sums
-        return [builder.fadd(*terms, flags=_FLAGS) for terms in (upper, lower)]
+        return [builder.fadd(*terms, flags=FLAGS) for terms in (upper, lower)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = parts_of(builder, args[1])
         products = [
-            [builder.fmul(w, row, flags=_FLAGS) for w, row in zip(entries, rows, strict=True)]
+            [builder.fmul(w, row, flags=FLAGS) for w, row in zip(entries, rows, strict=True)]
             for entries in _parts_of_both(builder, args[0])
         ]
         return of_parts(builder, combined(builder, *products))
@@ -220,7 +219,7 @@ def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
     def spread(builder: Any, rows: list[Any], last: int) -> list[Any]:
         if d < size:
             order = [i & ~d | last for i in range(size)]
-            return [picked(builder, row, row, order) for row in rows]
+            return [shuffled(builder, row, order) for row in rows]
         return [rows[bool(last)]] * len(rows)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -228,9 +227,9 @@ def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
         first, second = spread(builder, rows, 0), spread(builder, rows, d)
         sums = []
         for k in range(x.parts):
-            upper = builder.fmul(top[k], first[k], flags=_FLAGS)
-            lower = builder.fmul(bottom[k], second[k], flags=_FLAGS)
-            sums.append(builder.fadd(upper, lower, flags=_FLAGS))
+            upper = builder.fmul(top[k], first[k], flags=FLAGS)
+            lower = builder.fmul(bottom[k], second[k], flags=FLAGS)
+            sums.append(builder.fadd(upper, lower, flags=FLAGS))
         return of_parts(builder, sums)
 
     return x(weights, x, stride), generate
@@ -271,13 +270,13 @@ def _blocks(x: Any, meets: list[int], step: int, apart: int) -> Any:
         for k, entries in enumerate(low + high):
             row, start = rows[k // 2], k % 2 * (size // 2)
             order = [start + i // 4 * 2 + meets[i % 4] for i in range(size)]
-            spread = picked(builder, row, row, order)
-            products.append(builder.fmul(entries, spread, flags=_FLAGS))
+            spread = shuffled(builder, row, order)
+            products.append(builder.fmul(entries, spread, flags=FLAGS))
         sums = []
         for pair in zip(products[::2], products[1::2], strict=True):
             terms = (picked(builder, *pair, [i + k for i in by_halves]) for k in (0, apart))
-            total = builder.fadd(*terms, flags=_FLAGS)
-            sums.append(picked(builder, total, total, rows_of_sums))
+            total = builder.fadd(*terms, flags=FLAGS)
+            sums.append(shuffled(builder, total, rows_of_sums))
         return of_parts(builder, sums)
 
     return x(x, x, x), generate

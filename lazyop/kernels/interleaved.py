@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lazyop.kernels.lanes import Lanes, loaded, shuffled, stored
+from lazyop.kernels.lanes import Lanes, loaded, picked, shuffled, stored
 
 
 def _order(lanes: Lanes, rows: int, d: int) -> list[list[int]]:
@@ -54,7 +53,9 @@ def store_blocks(typing: Any, array: Any, at: Any, values: Any, d: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         parts = cgutils.unpack_tuple(builder, args[2], count)
         while len(parts) > 1:
-            parts = [_joined(builder, *parts[i : i + 2]) for i in range(0, len(parts), 2)]
+            order = list(range(2 * parts[0].type.count))
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [picked(builder, *pair, order) for pair in pairs]
         taken = [lane for own in _order(lanes, count, d.literal_value) for lane in own]
         places = sorted(range(len(taken)), key=taken.__getitem__)
         entries = shuffled(builder, parts[0], places)
@@ -62,10 +63,3 @@ def store_blocks(typing: Any, array: Any, at: Any, values: Any, d: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, values, d), generate
-
-
-def _joined(builder: Any, low: Any, high: Any) -> Any:
-    """Return two registers as one of twice the width."""
-    order = list(range(2 * low.type.count))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
-    return builder.shuffle_vector(low, high, mask)

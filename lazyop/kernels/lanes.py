@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Contraction to fused multiply-adds rounds less; no other freedom is taken.
-_FLAGS = ("contract", "nsz")
+FLAGS = ("contract", "nsz")
 
 _INT32 = ir.IntType(32)
 
@@ -96,8 +96,13 @@ def stored(context: Any, builder: Any, array_type: Any, array: Any, at: Any, val
 
 def shuffled(builder: Any, value: Any, order: list[int]) -> Any:
     """Return code that takes lanes of a register in an order."""
+    return picked(builder, value, ir.Constant(value.type, ir.Undefined), order)
+
+
+def picked(builder: Any, x: Any, y: Any, order: list[int]) -> Any:
+    """Return code that takes lanes of two registers in an order, those of the second counted on."""
     mask = ir.Constant(ir.VectorType(_INT32, len(order)), order)
-    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+    return builder.shuffle_vector(x, y, mask)
 
 
 def _spread_entry(
@@ -129,8 +134,8 @@ def _plus_product(builder: Any, total: Any, weight: Any, x: Any, lanes: Lanes) -
         real, imaginary = cgutils.unpack_tuple(builder, weight, 2)
         terms = [(real, x), (imaginary, swapped)]
     for factor, operand in terms:
-        product = builder.fmul(factor, operand, flags=_FLAGS)
-        total = product if total is None else builder.fadd(product, total, flags=_FLAGS)
+        product = builder.fmul(factor, operand, flags=FLAGS)
+        total = product if total is None else builder.fadd(product, total, flags=FLAGS)
     return total
 
 
@@ -180,20 +185,9 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
 
 
 @intrinsic
-def weight(typing: Any, array: Any, at: Any, conj: Any, like: Any) -> Any:
-    """Load one entry, or its conjugate, as the weight of all entries of a register."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = _spread_entry(context, builder, signature.args[0], args[0], args[1], like)
-        return _as_weight(builder, value, args[2], like)
-
-    return like.weight(array, types.intp, types.boolean, like), generate
-
-
-@intrinsic
 def plus(typing: Any, x: Any, y: Any) -> Any:
     """Return ``x + y``."""
-    return x(x, x), lambda _, builder, __, args: builder.fadd(*args, flags=_FLAGS)
+    return x(x, x), lambda _, builder, __, args: builder.fadd(*args, flags=FLAGS)
 
 
 @intrinsic
@@ -360,7 +354,7 @@ def _sum(builder: Any, value: Any, lanes: Lanes) -> Any:
         width //= 2
         low, high = list(range(width)), list(range(width, 2 * width))
         upper = shuffled(builder, value, high)
-        value = builder.fadd(shuffled(builder, value, low), upper, flags=_FLAGS)
+        value = builder.fadd(shuffled(builder, value, low), upper, flags=FLAGS)
     return value
 
 

@@ -15,12 +15,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
+from lazyop.kernels.lanes import FLAGS, picked, shuffled
 from lazyop.kernels.packing import REGISTER_BYTES
 
 #: Entries of an octet.
 ENTRIES = 8
 
-_FLAGS = ("contract", "nsz")
 _INT32 = ir.IntType(32)
 
 
@@ -55,12 +55,6 @@ def of_parts(builder: Any, parts: list[Any]) -> Any:
     return cgutils.pack_struct(builder, parts)
 
 
-def picked(builder: Any, x: Any, y: Any, places: list[int]) -> Any:
-    """Return code that takes entries of two registers, those of the second counted on."""
-    mask = ir.Constant(ir.VectorType(_INT32, len(places)), places)
-    return builder.shuffle_vector(x, y, mask)
-
-
 def whole(builder: Any, octet: Any) -> Any:
     """Return code that has an octet in one register."""
     first, *more = parts_of(builder, octet)
@@ -71,7 +65,7 @@ def cut(builder: Any, register: Any, count: int) -> Any:
     """Return code that makes an octet of so many parts from one register."""
     size = ENTRIES // count
     each = [list(range(k, k + size)) for k in range(0, ENTRIES, size)]
-    return of_parts(builder, [picked(builder, register, register, places) for places in each])
+    return of_parts(builder, [shuffled(builder, register, places) for places in each])
 
 
 def everywhere(builder: Any, value: Any, entries: int = ENTRIES) -> Any:
@@ -79,7 +73,7 @@ def everywhere(builder: Any, value: Any, entries: int = ENTRIES) -> Any:
     vector = ir.VectorType(value.type, entries)
     nothing = ir.Constant(vector, ir.Undefined)
     single = builder.insert_element(nothing, value, ir.Constant(_INT32, 0))
-    return picked(builder, single, nothing, [0] * entries)
+    return shuffled(builder, single, [0] * entries)
 
 
 @intrinsic
@@ -129,7 +123,7 @@ def _by_parts(operation: str) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         each = zip(*(parts_of(builder, octet) for octet in args), strict=True)
         compute = getattr(builder, operation)
-        return of_parts(builder, [compute(x, y, flags=_FLAGS) for x, y in each])
+        return of_parts(builder, [compute(x, y, flags=FLAGS) for x, y in each])
 
     return generate
 
@@ -151,7 +145,7 @@ def scaled(typing: Any, x: Any, factor: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         factors = everywhere(builder, args[1], ENTRIES // x.parts)
         parts = parts_of(builder, args[0])
-        return of_parts(builder, [builder.fmul(part, factors, flags=_FLAGS) for part in parts])
+        return of_parts(builder, [builder.fmul(part, factors, flags=FLAGS) for part in parts])
 
     return x(x, x.dtype), generate
 

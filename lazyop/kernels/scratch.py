@@ -1,4 +1,4 @@
-"""Scratch memory, of which every thread keeps its own."""
+"""Scratch memory, of which every thread keeps its own. Importing this imports Numba."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazyop.kernels.aligned import empty
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 #: Scratch up to this size stays with its thread: fresh memory costs more than what is done in it.
 _KEPT_BYTES = 1 << 22
-
-#: Of a line of the cache, where scratch begins.
-_LINE_BYTES = 64
 
 _local = threading.local()
 
@@ -24,8 +23,8 @@ def scratch(size: int) -> npt.NDArray[np.uint8]:
     kept: npt.NDArray[np.uint8] | None = getattr(_local, "memory", None)
     if kept is not None and kept.size >= size:
         return kept
-    fresh = np.empty(max(size, _KEPT_BYTES // 8) + _LINE_BYTES, dtype=np.uint8)
-    fresh = fresh[-fresh.ctypes.data % _LINE_BYTES :]
+    length = max(size, _KEPT_BYTES // 8)
+    fresh = empty((length,), length, np.dtype(np.uint8))
     if size <= _KEPT_BYTES:
         _local.memory = fresh
     return fresh

@@ -9,23 +9,13 @@ from __future__ import annotations
 from numba import njit
 
 from lazyop.kernels.jit import INNER, MERGED
-from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight
+from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight_column
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
 from lazyop.kernels.thin_vector import load_four, store_four, weights_before
 
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
 _UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
-
-
-@njit(**INNER)
-def _weights4(W, at, step, conj, like):
-    return (
-        weight(W, at, conj, like),
-        weight(W, at + step, conj, like),
-        weight(W, at + 2 * step, conj, like),
-        weight(W, at + 3 * step, conj, like),
-    )
 
 
 @njit(**INNER)
@@ -39,27 +29,27 @@ def _registers_of_block(
 ):  # fmt: skip
     """Apply one block to columns `first` to `stop`, a register at a time."""
     step = lanes_of(like)
-    p = _weights4(W, w, w_step, conj, like)
+    p = weight_column(W, w, w_step, conj, like, 4)
     if kind == _PAIR:
         for t in range(first, stop, step):
             y = pair(_two(S, s + t, s_step, like), p, transposed)
             store(D, d + t, y[0])
             store(D, d + d_step + t, y[1])
     elif kind == _UNIT_QUAD:
-        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
+        q = weight_column(W, w + 4 * w_step, w_step, conj, like, 4)
         for t in range(first, stop, step):
             x = load_four(S, s + t, s_step, like)
             store_four(D, d + t, d_step, unit_quad(x, p, q, transposed))
     elif kind == _HALF_UNIT_QUAD:
-        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
-        r = _weights4(W, w + 8 * w_step, w_step, conj, like)
+        q = weight_column(W, w + 4 * w_step, w_step, conj, like, 4)
+        r = weight_column(W, w + 8 * w_step, w_step, conj, like, 4)
         for t in range(first, stop, step):
             x = load_four(S, s + t, s_step, like)
             store_four(D, d + t, d_step, half_unit_quad(x, p, q, r, transposed))
     else:
-        q = _weights4(W, w + 4 * w_step, w_step, conj, like)
-        u = _weights4(W, w + 8 * w_step, w_step, conj, like)
-        v = _weights4(W, w + 12 * w_step, w_step, conj, like)
+        q = weight_column(W, w + 4 * w_step, w_step, conj, like, 4)
+        u = weight_column(W, w + 8 * w_step, w_step, conj, like, 4)
+        v = weight_column(W, w + 12 * w_step, w_step, conj, like, 4)
         for t in range(first, stop, step):
             x = load_four(S, s + t, s_step, like)
             store_four(D, d + t, d_step, quad(x, p, q, u, v, transposed))
