@@ -28,11 +28,15 @@ from comparison import Measurement, table, write
 from peers import CONTENDERS, Contender, NotOfferedError, Product
 from report import RESULTS, conditions, warn_if_busy
 
-#: Seconds between turns. The threads of a BLAS wait for more work for about 25 ms, and meanwhile
-#: hold the cores that the next contender's threads need.
-PAUSE = 0.04
-#: Seconds that the calls of one turn take together, at least: what counts is a product among
-#: others, as in a solver, and after a pause caches and threads take milliseconds to wake.
+#: Seconds between turns. The threads of a BLAS wait for more work for a while, and meanwhile hold
+#: the cores that the next contender's threads need.
+PAUSE = 0.1
+#: Seconds of calls that are not counted before those that are. After a pause, virtual processors
+#: often share one core until the host has noticed, for some tens of milliseconds: any product on
+#: two threads takes twice as long there.
+WARM_UP = 0.1
+#: Seconds that the counted calls of one turn take together, at least: what counts is a product
+#: among others, as in a solver.
 TURN = 2e-2
 
 
@@ -114,7 +118,7 @@ def in_turn(products: dict[str, Product], rounds: int) -> dict[str, list[float]]
     The order is another in each round: who comes after a BLAS meets its threads still awake.
     """
     timers = {name: Timer(product) for name, product in products.items()}
-    calls = {name: calls_in_a_turn(timer) for name, timer in timers.items()}
+    seconds = {name: seconds_of_a_call(timer) for name, timer in timers.items()}
     times = {name: [] for name in timers}
     gc.collect()
     order, shuffled = list(timers), random.Random(0)
@@ -122,16 +126,16 @@ def in_turn(products: dict[str, Product], rounds: int) -> dict[str, list[float]]
         shuffled.shuffle(order)
         for name in order:
             timer = timers[name]
+            warming, counted = (math.ceil(s / seconds[name]) for s in (WARM_UP, TURN))
             time.sleep(PAUSE)
-            timer.timeit(math.ceil(calls[name] / 4))
-            times[name].append(1e6 * timer.timeit(calls[name]) / calls[name])
+            timer.timeit(warming)
+            times[name].append(1e6 * timer.timeit(counted) / counted)
     return times
 
 
-def calls_in_a_turn(timer: Timer) -> int:
+def seconds_of_a_call(timer: Timer) -> float:
     time.sleep(PAUSE)
-    once = min(timer.repeat(3, 1))
-    return max(1, math.ceil(TURN / once))
+    return min(timer.repeat(3, 1))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ How a product with a chain comes to its kernels, on NumPy, from above to below:
   factors, whose 2 x 2 blocks share the arithmetic of `pairs`;
 - `lanes`, `interleaved`, `octets` and `codes` are registers, and how they are filled; `jit` says
   how all is compiled;
+- `by_energy` reads codes of other widths, one after another, and multiplies by them;
 - `turns` hands out work by numbers at agreed `places`, the threads of `team` take it; they meet in
   `atomics`. `aligned` and `scratch` have the memory.
 

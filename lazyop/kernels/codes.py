@@ -78,16 +78,8 @@ def _in_order(builder: Any, codes: Any) -> Any:
     return shuffled(builder, codes, _PLACES)
 
 
-def _smaller(builder: Any, x: Any, y: Any) -> Any:
-    return builder.select(builder.icmp_signed("<", x, y), x, y)
-
-
-def _larger(builder: Any, x: Any, y: Any) -> Any:
-    return builder.select(builder.icmp_signed(">", x, y), x, y)
-
-
 class _Fractions:
-    """Integers below ``2**width`` as multiples of ``2**(2 - width)``, by the bits of floats.
+    """Integers below ``2**width`` as multiples of ``2**(1 - width)``, by the bits of floats.
 
     Among floats of one exponent, the bits of the significand count. What they are counted from has
     to be taken off again.
@@ -99,7 +91,7 @@ class _Fractions:
         below, bias = (52, 1023) if is_double else (23, 127)
         self._word = ir.IntType(64 if is_double else 32)
         self._entry = ir.DoubleType() if is_double else ir.FloatType()
-        field = builder.sub(ir.Constant(_INT32, bias + below + 2), width)
+        field = builder.sub(ir.Constant(_INT32, bias + below + 1), width)
         field = builder.zext(field, self._word)
         self._exponent = builder.shl(field, ir.Constant(self._word, below))
 
@@ -126,23 +118,26 @@ class _Fractions:
         return [builder.bitcast(bits, vector) for bits in (lower, builder.or_(upper, exponents))]
 
 
+def _rest_of_one(builder: Any, x: Any) -> Any:
+    """Return code for ``1 - abs(x)``."""
+    word = 64 if x.type.element == ir.DoubleType() else 32
+    vector = ir.VectorType(ir.IntType(word), x.type.count)
+    rest = ir.Constant(vector, [(1 << word - 1) - 1] * x.type.count)  # all but the sign
+    size = builder.bitcast(builder.and_(builder.bitcast(x, vector), rest), x.type)
+    return builder.fsub(ir.Constant(x.type, [1.0] * x.type.count), size)
+
+
 @intrinsic
 def directions(typing: Any, codes: Any, width: Any, like: Any) -> Any:
     """Return the first and the second entries of eight directions."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         codes, width = whole(builder, args[0]), builder.trunc(args[1], _INT32)
-        one, two = (ir.Constant(_INT32, k) for k in (1, 2))
-        quarter = builder.shl(one, builder.sub(width, two))
-        half = builder.shl(quarter, one)
-        least, most = (everywhere(builder, x) for x in (quarter, builder.add(half, quarter)))
-        # From -1 to 1 the second entry grows; before and after, the first one is below 1.
-        bottom = _smaller(builder, _larger(builder, codes, least), most)
-        beyond = builder.sub(codes, bottom)
-        beyond = _larger(builder, beyond, builder.sub(_constant(_WORDS, 0), beyond))
+        one = ir.Constant(_INT32, 1)
         units = _Fractions(builder, width, like.dtype)
-        top = [builder.fsub(units.after(quarter), part) for part in units.of(beyond)]
-        bottom = [builder.fsub(part, units.after(half)) for part in units.of(bottom)]
+        middle = units.after(builder.shl(one, builder.sub(width, one)))
+        bottom = [builder.fsub(part, middle) for part in units.of(codes)]
+        top = [_rest_of_one(builder, part) for part in bottom]
         return cgutils.pack_array(builder, [of_parts(builder, x) for x in (top, bottom)])
 
     return types.UniTuple(like, 2)(codes, types.intp, like), generate
@@ -159,19 +154,20 @@ def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         codes, width = _in_order(builder, whole(builder, args[0])), builder.trunc(args[1], _INT32)
         one = ir.Constant(_INT32, 1)
-        place = builder.sub(width, one)
-        sign = builder.lshr(codes, everywhere(builder, place))
-        low = builder.sub(builder.shl(one, place), one)
+        above = builder.sub(ir.Constant(_INT32, _WORD), width)
+        sign = builder.shl(codes, everywhere(builder, above))
+        sign = builder.and_(sign, _constant(_WORDS, 1 << _WORD - 1))
+        low = builder.sub(builder.shl(one, builder.sub(width, one)), one)
         size = builder.and_(codes, everywhere(builder, low))
         up = builder.sub(ir.Constant(_INT32, 23), builder.trunc(args[2], _INT32))
         least = _constant(_WORDS, RAISED << 23)
         size = builder.add(builder.shl(size, everywhere(builder, up)), least)
-        # Without a leading one, and with field 0, the exponent is that of field 1.
-        has_one = builder.icmp_signed(">=", size, _constant(_WORDS, RAISED + 1 << 23))
+        # With field 0, there is no leading one, and the exponent is that of field 1. Of other
+        # numbers, what this makes of them is larger.
         number = builder.bitcast(size, single)
-        without = builder.fsub(number, builder.bitcast(least, single))
-        number = builder.select(has_one, number, builder.fadd(without, without))
-        sign = builder.shl(sign, _constant(_WORDS, 31))
+        twice = builder.fmul(number, _constant(single, 2.0))
+        other = builder.fsub(twice, _constant(single, 2.0 ** (RAISED + 1 - 127)), flags=FLAGS)
+        number = builder.select(builder.fcmp_ordered("<", other, number), other, number)
         number = builder.bitcast(builder.or_(builder.bitcast(number, _WORDS), sign), single)
         parts = parts_of(builder, cut(builder, number, like.parts))
         if like.dtype == types.float64:

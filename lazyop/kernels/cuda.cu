@@ -307,13 +307,12 @@ template <class T> __device__ inline T float_at(const Factor& f, unsigned index)
     return code >> (f.width - 1) ? -number : number;
 }
 
-// One of the two entries of a column of which the larger one is 1 or -1: code index / 2 says where on
-// half of the square around the origin it ends, entry index % 2 is asked for. The scale is that of a step.
+// One of the two entries of a column whose absolute values have the sum 1: code index / 2 counts the
+// steps to the second one, entry index % 2 is asked for. The scale is that of a step.
 template <class T> __device__ inline T direction_at(const Factor& f, unsigned index) {
     const T along = T(int(code_at(f, index >> 1)) - (1 << (f.width - 1))) * T(f.scale);
-    const T size = along < 0 ? -along : along;
-    if (index & 1) return size < T(1) ? along : along < 0 ? T(-1) : T(1);
-    return size < T(1) ? T(1) : T(2) - size;
+    if (index & 1) return along;
+    return along < 0 ? T(1) + along : T(1) - along;
 }
 
 template <class T> __device__ inline void decode(const Factor& f, unsigned index, T& number) {

@@ -82,7 +82,7 @@ class CodeKind(IntEnum):
     """What codes of weights stand for, as in cuda.cu."""
 
     FLOATS = 0  #: floating-point numbers
-    DIRECTIONS = 1  #: columns of two entries, of which one is 1 or -1
+    DIRECTIONS = 1  #: columns of two entries whose absolute values have the sum 1
 
 
 #: A code that no code of up to 31 bits is.

@@ -27,7 +27,7 @@ GUARD = 8
 
 #: The widths of directions that a significand of the dtype holds as well as a lane's word does, and
 #: those of floats that a word holds.
-_DIRECTION_WIDTHS, _FLOAT_WIDTHS = {"f": range(2, 24), "d": range(2, 31)}, range(2, 33)
+_DIRECTION_WIDTHS, _FLOAT_WIDTHS = {"f": range(1, 24), "d": range(1, 31)}, range(2, 33)
 
 #: Of single precision, as which the last factor is read: bias, greatest field, and bits of the
 #: significand, the leading one left out.

@@ -14,11 +14,8 @@ All that widths depend on is exact in double precision, or is rounded the same w
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -26,135 +23,14 @@ import numpy.typing as npt
 
 from lazyop.butterfly.chain import Chain
 from lazyop.kernels.plan import has_compiled
-from lazyop.quantization.bits import Bytes, Codes, read_each, take_number, windows
-from lazyop.quantization.codings import directions
-from lazyop.quantization.factorwise import apply_block
+from lazyop.quantization.bits import Bytes, take_number
+from lazyop.quantization.parts import Layout, Part
+from lazyop.quantization.reading import Reader
 
-__all__ = ["ByEnergy", "Layout", "Part", "directed", "norm_widths", "passed_on", "width_of"]
+__all__ = ["ByEnergy"]
 
 Values = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
-
-#: Energy of a row whose norm is one step, in the unit in which widths count energies.
-UNIT_ENERGY = 8.0
-
-#: The most bits of a direction: beyond, double precision has no more to tell.
-MAX_WIDTH = 50
-
-#: Rows of a tile: a part of this many rows is unpacked at a time.
-_TILE_ROWS, _FEWEST_ROWS = 1 << 13, 1 << 8
-
-
-def width_of(energies: Reals) -> Codes:
-    """Return the bits of directions with such energies: one more for each factor of four."""
-    exponent = np.frexp(energies)[1]
-    widths = np.where(energies > 0, (exponent + 1) // 2, 0)
-    return np.clip(widths, 0, MAX_WIDTH).astype(np.int64)
-
-
-def norm_widths(octaves: Codes, lowest: int) -> Codes:
-    """Return the bits of norms below their leading one; the lowest octave has no leading one."""
-    return np.where(octaves == 0, lowest, lowest + octaves - 1)
-
-
-def squares(along: Codes, widths: Codes) -> tuple[Reals, Reals]:
-    """Return the shares of the two entries of directions in the square of their norms."""
-    top, bottom = directions(along, widths)
-    top, bottom = top * top, bottom * bottom
-    size = top + bottom
-    return top / size, bottom / size
-
-
-def directed(along: Codes, widths: Codes, phases: Reals | None) -> tuple[Values, Values]:
-    """Return unit vectors of two entries; the phase, in half turns, is that of the second."""
-    top, bottom = directions(along, widths)
-    size = np.sqrt(top * top + bottom * bottom)
-    if phases is None:
-        return top / size, bottom / size
-    return top / size + 0j, bottom / size * np.exp(1j * np.pi * phases)
-
-
-def passed_on(upper: Reals, lower: Reals) -> Reals:
-    """Return the energies of rows from the shares ``(a, 2, d)`` of the entries of columns."""
-    return np.stack([upper[:, 0] + upper[:, 1], lower[:, 0] + lower[:, 1]], axis=1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A run of neighbouring factors, restricted to rows that no others mix with.
-
-    Attributes
-    ----------
-    first, count : int
-        The leftmost factor, and how many.
-    a, d : int
-        Blocks beside each other, and interleaved ones, of the product of these factors.
-    rows : slice
-        Of the rows, seen as ``(blocks, span)``: blocks for low factors, places in the span for high
-        ones.
-    """
-
-    first: int
-    count: int
-    a: int
-    d: int
-    rows: tuple[slice, slice]
-
-    def shape(self, k: int) -> tuple[int, int, int]:
-        """Return ``(a, 2, d)`` of the columns of factor ``first + k``, within this part."""
-        return self.a << k, 2, self.d << self.count - 1 - k
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a dyadic chain is cut into parts: the last factors block by block, then the others."""
-
-    levels: int
-
-    @property
-    def size(self) -> int:
-        """Order of the matrix."""
-        return 1 << self.levels
-
-    @property
-    def tile(self) -> int:
-        """Rows of a part."""
-        half = 1 << ceil(self.levels / 2)
-        return min(self.size, max(_FEWEST_ROWS, half, min(_TILE_ROWS, self.size // 4)))
-
-    @property
-    def low(self) -> int:
-        """How many factors are low: all, where there is one part."""
-        return self.levels if self.tile == self.size else ceil(self.levels / 2)
-
-    @property
-    def span(self) -> int:
-        """Rows of a block of the low factors."""
-        return 1 << self.low
-
-    def low_parts(self) -> Iterator[Part]:
-        """Yield the parts of the last factors."""
-        blocks = self.tile // self.span
-        for at in range(0, self.size // self.span, blocks):
-            rows = slice(at, at + blocks), slice(None)
-            yield Part(self.levels - self.low, self.low, blocks, 1, rows)
-
-    def high_parts(self) -> Iterator[Part]:
-        """Yield the parts of the first factors."""
-        if self.low == self.levels:
-            return
-        width = self.tile * self.span // self.size
-        for at in range(0, self.span, width):
-            rows = slice(None), slice(at, at + width)
-            yield Part(0, self.levels - self.low, 1, width, rows)
-
-    def by_span(self, x: Values) -> Values:
-        """View rows as ``(blocks, span, ...)``."""
-        return x.reshape(-1, self.span, *x.shape[1:])
-
-
-#: Parts of a chain, each with the factors that are read from it: their place in it, and values.
-Parts = Iterator[tuple[Part, Iterator[tuple[int, Values]]]]
 
 
 @dataclass(frozen=True)
@@ -163,37 +39,32 @@ class ByEnergy:
 
     Parameters
     ----------
-    data : array of bytes
-        All of them.
-    dtype : dtype
-        Of the entries.
+    reader : Reader
+        Of the codes of a part.
     layout : Layout
         How the chain is cut into parts.
-    octave_bits, lowest : int
-        Width of the field of an octave, and bits of norms in the lowest octave.
-    step : float
-        Unit of norms.
     starts : tuple of int
         First byte of every part, and of what would follow the last one.
     """
 
-    data: Bytes
-    dtype: np.dtype[Any]
+    reader: Reader
     layout: Layout
-    octave_bits: int
-    lowest: int
-    step: float
     starts: tuple[int, ...]
+
+    @property
+    def data(self) -> Bytes:
+        """All that is packed."""
+        return self.reader.data
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the entries."""
+        return self.reader.dtype
 
     @cached_property
     def chain(self) -> Chain:
         """The square dyadic chain."""
         return Chain.square_dyadic(self.layout.size)
-
-    @property
-    def _reads_compiled(self) -> bool:
-        """Whether compiled code reads directions."""
-        return self.dtype.kind != "c" and has_compiled()
 
     @property
     def is_compiled(self) -> bool:
@@ -206,147 +77,62 @@ class ByEnergy:
 
     def values(self) -> list[Values]:
         """Return the entries of all factors, leftmost first."""
-        energies = np.empty(self.layout.size)
         factors = [np.empty(tuple(pattern), self.dtype) for pattern in self.chain]
-        for part, read in self._low(energies):
-            for k, values in read:
-                whole = factors[part.first + k].reshape(-1, *values.shape)
-                whole[part.rows[0].start // part.a] = values
-        for part, read in self._high(energies):
-            for k, values in read:
-                a, b, c, _ = values.shape
-                whole = factors[k].reshape(a, b, c, -1, self.layout.span)
-                whole[..., part.rows[1]] = values.reshape(a, b, c, -1, part.d)
+        energies = np.empty(self.layout.size)
+        for number, part in enumerate(self._parts):
+            is_low = self.layout.is_low(part)
+            for n, vectors in enumerate(self._read(number, energies).swapaxes(0, 1)):
+                k = part.count - 1 - n
+                a, _, d = part.shape(k)
+                by_rows = is_low and n == 0
+                order = (1, 2, 0, 3) if by_rows else (1, 0, 2, 3)
+                values = vectors.reshape(2, a, 2, d).transpose(order)
+                whole = factors[part.first + k]
+                if is_low:
+                    whole.reshape(-1, a, 2, 2, d)[part.rows[0].start // part.a] = values
+                else:
+                    places = whole.reshape(a, 2, 2, -1, self.layout.span)[..., part.rows[1]]
+                    places[...] = values.reshape(places.shape)
         return factors
 
     def apply(self, X: Values, *, transposed: bool, conjugated: bool) -> Values:
         """Multiply a matrix of columns, one part being unpacked at a time."""
-        Y = np.empty(X.shape, dtype=np.result_type(self.dtype, X.dtype))
-        source, target = self.layout.by_span(X), self.layout.by_span(Y)
+        Y = X.astype(np.result_type(self.dtype, X.dtype), order="C")
         energies = np.empty(self.layout.size)
-
-        def run(parts: Parts, source: Values) -> None:
-            for part, read in parts:
-                rows = source[part.rows]
-                factors = list(read)[::-1] if transposed else read
-                product = _applied(part, factors, rows, transposed, conjugated)
-                target[part.rows] = product.reshape(rows.shape)
-
-        if not transposed:
-            run(self._low(energies), source)
-            run(self._high(energies), target)
-        elif self.layout.low == self.layout.levels:
-            run(self._low(energies), source)
-        else:  # the first factors come first, and their widths want the energies of all others
-            for _, read in self._low(energies):
-                deque(read, maxlen=0)
-            run(self._high(energies), source)
-            run(self._low(energies), target)
+        low, high = self._numbers
+        if transposed and high:  # high factors come first; their widths want the energies of others
+            for number in low:
+                self._read(number, energies)
+        for number in (*high, *low) if transposed else (*low, *high):
+            part, entries = self._parts[number], self._read(number, energies)
+            is_low = self.layout.is_low(part)
+            rows = self.layout.by_span(Y)[part.rows]
+            inner = rows.reshape(part.size, -1)  # a copy, if they lie apart
+            _multiply(entries.conj() if conjugated else entries, part, is_low, inner, transposed)
+            if not is_low:
+                rows[...] = inner.reshape(rows.shape)
         return Y
 
-    def _low(self, energies: Reals) -> Parts:
-        """Yield the parts of the last factors, each with these as they are read, the last first.
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return *self.layout.low_parts(), *self.layout.high_parts()
 
-        The energies of the rows of a part are there when all its factors have been read.
-        """
-        for number, part in enumerate(self.layout.low_parts()):
-            yield part, self._read_low(part, number, energies)
+    @property
+    def _numbers(self) -> tuple[range, range]:
+        """Which parts are low, and which are not."""
+        low = self.layout.size // self.layout.tile
+        return range(low), range(low, len(self._parts))
 
-    def _high(self, energies: Reals) -> Parts:
-        """Yield the parts of the other factors, in the same way."""
-        lows = self.layout.size // self.layout.tile
-        for number, part in enumerate(self.layout.high_parts()):
-            inner = self.layout.by_span(energies)[part.rows]
-            start = 8 * self.starts[lows + number]
-            yield part, self._read_columns(part, part.count, start, inner)
-
-    def _read_low(self, part: Part, number: int, energies: Reals) -> Iterator[tuple[int, Values]]:
-        """Read the rows of the last factor, then the columns of the low ones before it."""
-        at, k = 8 * self.starts[number], part.count - 1
-        rows = 2 * part.a << k
-        octaves, at = self._take(at, np.full(rows, self.octave_bits))
-        widths = norm_widths(octaves, self.lowest)
-        below, at = self._take(at, widths)
-        norms = (below + np.where(octaves > 0, np.left_shift(1, widths), 0)).astype(np.float64)
-        inner = UNIT_ENERGY * norms**2
-        widths = width_of(inner)
-        if self.dtype.kind == "c":
-            turns, at = self._take(at, np.where(widths > 0, widths + 1, 0))
-            scale: Values = norms * np.exp(2j * np.pi * turns / np.left_shift(2, widths))
-        else:
-            signs, at = self._take(at, np.minimum(widths, 1))
-            scale = norms * (1.0 - 2.0 * signs)
-        if self._reads_compiled:
-            (top,), (bottom,), _, at = self._compiled_directions(at, inner, [0])
-        else:
-            top, bottom, _, at = self._directions(at, inner)
-        scale = scale * self.step
-        values = np.stack([scale * top, scale * bottom], axis=-1)
-        yield k, values.reshape(-1, 2, 2, 1).astype(self.dtype)
-        inner = yield from self._read_columns(part, k, at, inner)
-        self.layout.by_span(energies)[part.rows] = inner.reshape(part.a, -1)
-
-    def _read_columns(
-        self, part: Part, count: int, at: int, inner: Reals
-    ) -> Generator[tuple[int, Values], None, Reals]:
-        """Read the unit columns of the first factors of a part; return the energies before them."""
-        if self._reads_compiled:
-            strides = [part.shape(k)[2] for k in reversed(range(count))]
-            tops, bottoms, inner, at = self._compiled_directions(at, inner, strides)
-            for k, top, bottom in zip(reversed(range(count)), tops, bottoms, strict=True):
-                columns = np.stack([top.reshape(part.shape(k)), bottom.reshape(part.shape(k))], 1)
-                yield k, columns.astype(self.dtype, copy=False)
-            return inner
-        for k in reversed(range(count)):
-            inner = inner.reshape(part.shape(k))
-            top, bottom, shared, at = self._directions(at, inner)
-            yield k, np.stack([top, bottom], axis=1).astype(self.dtype)
-            inner = passed_on(*shared)
-        return inner
-
-    def _directions(
-        self, at: int, energies: Reals
-    ) -> tuple[Values, Values, tuple[Reals, Reals], int]:
-        """Read directions: unit vectors, the energies shared out, and where the next code is."""
-        widths = width_of(energies)
-        along, at = self._take(at, widths)
-        first, second = squares(along, widths)
-        shared = first * energies, second * energies
-        phases = None
-        if self.dtype.kind == "c":
-            phase_widths = width_of(shared[1])
-            codes, at = self._take(at, phase_widths)
-            phases = codes / np.left_shift(1, phase_widths)
-        return *directed(along, widths, phases), shared, at
-
-    def _compiled_directions(
-        self, at: int, energies: Reals, strides: Sequence[int]
-    ) -> tuple[Reals, Reals, Reals, int]:
-        """Read the columns of factors by compiled code, where entries are real.
-
-        Returns their first and second entries, a row for each factor, the energies before them, and
-        where the next code is.
-        """
-        from lazyop.kernels.directions import read_directions
-
-        energies = energies.ravel().copy()
-        top, bottom = np.empty((2, len(strides), energies.size))
-        scratch = np.empty((2, energies.size))
-        at = read_directions(
-            windows(self.data),
-            at,
-            energies,
-            np.array(strides, dtype=np.int64),
-            MAX_WIDTH,
-            top,
-            bottom,
-            *scratch,
-        )
-        return top, bottom, energies, at
-
-    def _take(self, at: int, widths: Codes) -> tuple[Codes, int]:
-        codes, at = read_each(self.data, at, widths.ravel())
-        return codes.reshape(widths.shape), at
+    def _read(self, number: int, energies: Reals) -> Values:
+        """Read the entries of a part; a low one leaves its energies, the others take them."""
+        part = self._parts[number]
+        place = self.layout.by_span(energies)[part.rows]
+        is_low = self.layout.is_low(part)
+        at = 8 * self.starts[number]
+        entries, before = self.reader.read(at, part, None if is_low else place.ravel())
+        if is_low:
+            place[...] = before.reshape(place.shape)
+        return entries
 
     @classmethod
     def from_header(cls, data: Bytes, at: int, dtype: np.dtype[Any]) -> ByEnergy:
@@ -375,21 +161,23 @@ class ByEnergy:
         starts[-1] = data.size
         if starts[-2] > data.size or data.size < 8:
             raise ValueError(f"the packed weights end after {data.size} bytes, too early")
-        return cls(data, dtype, layout, octave_bits, lowest, step, tuple(map(int, starts)))
+        reader = Reader(data, dtype, octave_bits, lowest, step)
+        return cls(reader, layout, tuple(map(int, starts)))
 
 
-def _applied(
-    part: Part,
-    factors: Iterable[tuple[int, Values]],
-    rows: Values,
-    transposed: bool,
-    conjugated: bool,
-) -> Values:
-    """Multiply the rows of a part by its factors, in the order given."""
-    X = rows.reshape(-1, rows.shape[-1])
-    for k, values in factors:
-        a, _, d = part.shape(k)
-        X = apply_block(
-            values, X.reshape(a, 2, d, -1), transposed=transposed, conjugated=conjugated
-        ).reshape(X.shape)
-    return X
+def _multiply(entries: Values, part: Part, has_rows: bool, X: Values, transposed: bool) -> None:
+    """Multiply rows, in place, by the factors of a part as they were read, or their transpose."""
+    if entries.dtype.kind != "c" and X.dtype.char in "fdFD" and has_compiled():
+        from lazyop.kernels.by_energy import multiply_part
+
+        multiply_part(*entries, part.strides, has_rows, transposed, X.reshape(-1), X.shape[1])
+        return
+    for n in reversed(range(part.count)) if transposed else range(part.count):
+        a, _, d = part.shape(part.count - 1 - n)
+        first, second = entries[:, n].reshape(2, a, 2, d, 1)
+        top, right, left, bottom = first[:, 0], first[:, 1], second[:, 0], second[:, 1]
+        if (has_rows and n == 0) != transposed:
+            right, left = left, right
+        pairs = X.reshape(a, 2, d, -1)
+        x, y = pairs[:, 0], pairs[:, 1]
+        pairs[:, 0], pairs[:, 1] = top * x + right * y, left * x + bottom * y

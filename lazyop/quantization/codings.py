@@ -161,11 +161,11 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Directions:
-    """Columns of two real entries up to their scale: the largest is 1, or -1 in the second place.
+    """Columns of two real entries up to their scale: their absolute values have the sum 1.
 
-    Going round half of the square with corners ``(1, -1)`` and ``(1, 1)`` from ``(0, -1)`` to
-    ``(0, 1)``, equal steps lead to ``2**bits`` directions; the last one is the first one again, and
-    left out. It is the place of the largest entry, one bit, and the ratio of the other to it.
+    From ``(0, -1)`` to ``(1, 0)`` and on to ``(0, 1)``, along two sides of a square, equal steps
+    lead to ``2**bits`` directions; the last one is the first one again, and left out. The code
+    counts steps, and is the second entry as a fixed-point number; the first one follows from it.
     """
 
     bits: int
@@ -176,7 +176,7 @@ class Directions:
         return [(pattern.c, self.bits)]
 
     def encode(self, values: Values) -> list[Codes]:
-        """Return the nearest directions of columns whose largest entry is 1 or -1."""
+        """Return the nearest directions of columns of any scale."""
         top, bottom = values[:, 0], values[:, 1]
         return [direction_codes(top, bottom, self.bits)]
 
@@ -207,21 +207,18 @@ def direction_codes(top: Values, bottom: Values, bits: int | Codes) -> Codes:
     bits : int or array of int
         Width of the codes.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        beside, above = bottom / top, top / bottom
-    # From (1, ratio) to (ratio, 1) by way of the corner (1, 1), and likewise on the other side.
-    along = np.where(above >= 0, 2 - above, -2 - above)
-    along = np.where(np.abs(bottom) > np.abs(top), along, np.where(top == 0, 0.0, beside))
+    size = np.abs(top) + np.abs(bottom)
+    along = np.where(top < 0, -bottom, bottom) / np.where(size == 0, 1, size)
     count = np.left_shift(np.int64(1), np.asarray(bits, dtype=np.int64))
-    codes: Codes = (np.rint(along * (count / 4)).astype(np.int64) + count // 2) % count
+    codes: Codes = (np.rint(along * (count / 2)).astype(np.int64) + count // 2) % count
     return codes
 
 
 def directions(codes: Codes, bits: int | Codes) -> tuple[Values, Values]:
-    """Return the first and the second entries of directions, the larger one of which is 1 or -1."""
+    """Return the first and the second entries of directions; absolute values have the sum 1."""
     count = np.left_shift(np.int64(1), np.asarray(bits, dtype=np.int64))
-    along = (codes - count // 2) / (count / 4)
-    return np.minimum(1.0, 2.0 - np.abs(along)), np.clip(along, -1.0, 1.0)
+    along = (codes - count // 2) / (count / 2)
+    return 1.0 - np.abs(along), along
 
 
 CODINGS: dict[int, type[Coding]] = {cls.tag: cls for cls in (Floats, Ratios, Directions)}

@@ -18,7 +18,7 @@ from lazyop.kernels.plan import has_compiled
 from lazyop.quantization.bits import Bytes, pack, put_number, read, stream_bytes, take_number
 from lazyop.quantization.codings import CODINGS, Coding, Directions, Floats
 
-__all__ = ["Factorwise", "Tile", "apply_block", "pack_factorwise"]
+__all__ = ["Factorwise", "Tile", "pack_factorwise"]
 
 Values = npt.NDArray[Any]
 
@@ -101,7 +101,7 @@ class Factorwise:
             result = np.empty((a, b, d, X.shape[1]), dtype=np.result_type(self.dtype, X.dtype))
             for tile in factor.tiles():
                 values = factor.decode(self.data, tile, self.dtype)
-                result[tile.i, :, tile.j] = apply_block(
+                result[tile.i, :, tile.j] = _apply_block(
                     values, source[tile.i, :, tile.j], transposed=transposed, conjugated=conjugated
                 )
             X = result.reshape(a * b * d, -1)
@@ -191,7 +191,7 @@ def pack_factorwise(values: Sequence[Values], codings: Sequence[Coding], head: b
     return np.concatenate([np.frombuffer(joined + padding, dtype=np.uint8), *streams, guard])
 
 
-def apply_block(values: Values, X: Values, *, transposed: bool, conjugated: bool) -> Values:
+def _apply_block(values: Values, X: Values, *, transposed: bool, conjugated: bool) -> Values:
     """Multiply entries ``(a, c, d, columns)`` by the blocks of some values, or their transposes."""
     if transposed:
         values = values.transpose(0, 2, 1, 3)

@@ -82,7 +82,8 @@ def normal_form(
     With ``widths="factor"``, the largest entry of every column of all factors but the last is made
     1 and left out. Kept are its place, the ratios of the other entries to it, as fixed-point
     numbers of as many bits for all columns of a factor, and the entries of the last factor, as
-    floating-point numbers. Compiled products read such weights directly.
+    floating-point numbers. Of columns of two real entries, absolute values have the sum 1 instead,
+    and one fixed-point number is kept. Compiled products read such weights directly.
 
     With ``widths="number"``, for square dyadic chains, columns have unit norm instead. Then an
     error in the direction of a column counts by the norm of a row of the product of all factors
@@ -186,7 +187,7 @@ def _check_range(last: Values, dtype: np.dtype[Any]) -> None:
 def _pack_by_factor(
     factors: Sequence[Values], power: int, dtype: np.dtype[Any], fineness: float
 ) -> Bytes:
-    """Pack columns with a largest entry of 1: one width a factor, for equal errors of each bit.
+    """Pack columns up to their scales: one width a factor, for equal errors of each bit.
 
     What rounding leaves of a column's scale, and sign, goes to the row of the next factor.
     """

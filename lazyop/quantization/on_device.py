@@ -74,8 +74,8 @@ def _codes(store: Factorwise, pattern: Pattern, coding: Coding) -> Codes | None:
         return None
     if isinstance(coding, Directions):
         widest = _DIRECTIONS[store.dtype.itemsize // parts]
-        fits = 2 <= width <= widest and parts == 1
-        step = 4 / 2**width
+        fits = width <= widest and parts == 1
+        step = 2 / 2**width
         codes = Codes(CodeKind.DIRECTIONS, width, lanes_for(count), scale=step)
         return codes if fits else None
     return _floats(coding, width, count, pattern.d) if isinstance(coding, Floats) else None

@@ -10,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.quantization.bits import Bytes, Codes, pack_each, put_number
-from lazyop.quantization.by_energy import (
+from lazyop.quantization.codings import direction_codes
+from lazyop.quantization.energies import (
     UNIT_ENERGY,
-    Layout,
-    Part,
     directed,
     norm_widths,
     passed_on,
     squares,
     width_of,
 )
-from lazyop.quantization.codings import direction_codes
+from lazyop.quantization.parts import Layout, Part
 
 __all__ = ["pack_by_energy", "with_unit_columns"]
 
@@ -221,7 +220,7 @@ def _bodies(layout: Layout, fields: list[list[Field]]) -> list[Bytes]:
 
 def _cut(part: Part, layout: Layout, k: int, codes: Codes) -> Codes:
     """Return the codes of factor ``first + k`` that belong to a part."""
-    if part.first + part.count == layout.levels:
+    if layout.is_low(part):
         parts = codes.reshape(layout.size // layout.tile, -1)
         cut: Codes = parts[part.rows[0].start // part.a]
     else:

@@ -76,7 +76,7 @@ def test_floats(name, dtype, device):
         assert A.cost == packed.cost
 
 
-@pytest.mark.parametrize("width", [2, 5, 11, 24])
+@pytest.mark.parametrize("width", [1, 2, 5, 11, 24])
 def test_directions(width, device):
     for chain in (CHAINS["short"], CHAINS["long"]):
         values = [random("float32", *p, seed=k) for k, p in enumerate(chain)]

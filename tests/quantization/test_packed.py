@@ -100,15 +100,12 @@ def test_ratios_are_within_half_a_step_and_hold_the_ends(bits):
 def test_directions_are_the_nearest_of_all(bits):
     values = random_values([(3, 2, 2, 8)])[0]
     found = pack_butterfly([values], [Directions(bits)]).unpack().factors[0].values
-    assert (np.abs(found).max(axis=1) == 1).all()
-    if bits <= 8:
-        count = 2**bits
-        along = (np.arange(count) - count // 2) * 4 / count
-        every = np.stack([np.minimum(1, 2 - abs(along)), np.clip(along, -1, 1)])
-        every = every / np.abs(every).max(axis=0)
+    assert (np.abs(found).sum(axis=1) == 1).all()
     if bits >= 2:
         assert _angles(values, found).max() <= 2.0 / 2**bits
     if 2 <= bits <= 8:
+        along = np.arange(-1, 1, 2.0 ** (1 - bits))
+        every = np.stack([1 - abs(along), along])
         best = np.min([_angles(values, e[None, :, None, None]) for e in every.T], axis=0)
         # Nearest along the square, which by angle is so within the slope between them.
         assert (_angles(values, found) <= 2 * best + 1e-12).all()
@@ -123,8 +120,8 @@ def _angles(x, y):
 def test_directions_hold_the_axes_and_the_diagonals():
     K = np.array([[1.0, 1, 0, 1], [0, 1, 1, -1]]).reshape(1, 2, 4, 1)
     found = pack_butterfly([K], [Directions(3)]).unpack().factors[0].values
-    np.testing.assert_array_equal(found[0, 0, :, 0], [1, 1, 0, 1])
-    np.testing.assert_array_equal(found[0, 1, :, 0], [0, 1, -1, -1])
+    np.testing.assert_array_equal(found[0, 0, :, 0], [1, 0.5, 0, 0.5])
+    np.testing.assert_array_equal(found[0, 1, :, 0], [0, 0.5, -1, -0.5])
 
 
 def test_it_holds_the_bits_and_no_more():
