@@ -8,7 +8,9 @@ installed is said to be absent. The cells and their goals are in `cases.py`, the
 `peers.py`.
 
 Other work on the machine does not meet all alike: it stops products on several threads for whole
-time slices, and hardly slows those on one. Leave the machine alone while this runs.
+time slices, and hardly slows those on one. Leave the machine alone while this runs. Where a host
+runs virtual processors on cores without a cache in common, products on several threads take up to
+twice as long; this comes and goes within minutes, and only a comparison of several runs shows it.
 """
 
 import argparse
@@ -30,11 +32,10 @@ from report import RESULTS, conditions, warn_if_busy
 
 #: Seconds between turns. The threads of a BLAS wait for more work for a while, and meanwhile hold
 #: the cores that the next contender's threads need.
-PAUSE = 0.1
-#: Seconds of calls that are not counted before those that are. After a pause, virtual processors
-#: often share one core until the host has noticed, for some tens of milliseconds: any product on
-#: two threads takes twice as long there.
-WARM_UP = 0.1
+PAUSE = 0.06
+#: Seconds of calls that are not counted before those that are: after a pause, caches and threads
+#: take a while to wake, and the scheduler to spread threads over the cores.
+WARM_UP = 0.04
 #: Seconds that the counted calls of one turn take together, at least: what counts is a product
 #: among others, as in a solver.
 TURN = 2e-2

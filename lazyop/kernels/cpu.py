@@ -76,7 +76,7 @@ def _columns_by(pairs):
                     D, o, o_ld = Y, t, y_ld
                 if is_general:
                     _general_columns(
-                        S, s, s_ld, D, o, o_ld, scratch, 2 * size, W, stages, k, width,
+                        S, s, s_ld, D, o, o_ld, scratch, 2 * size, W, stages, k, width, 0, 1,
                         transposed, conj,
                     )  # fmt: skip
                 else:
@@ -113,6 +113,17 @@ def _vector_by(pairs):
                 S = D
 
     return run
+
+
+@njit(**INNER)
+def _blocks_columns(
+    transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj, columns, parts
+):  # fmt: skip
+    """Run the only stage, of blocks of neighbouring rows, over all columns, or some parts of it."""
+    for part in range(first, stop):
+        _general_columns(
+            X, 0, x_ld, Y, 0, y_ld, scratch, 0, W, stages, 0, columns, part, parts, transposed, conj
+        )
 
 
 _mixed_columns, _only_general_columns = _columns_by(_pairs_columns), _columns_by(_nothing)
@@ -206,6 +217,16 @@ def general_columns(block, seat, like):
 @compiled
 def general_columns_transposed(block, seat, like):
     in_turns(_only_general_columns, True, block, seat, _arguments(block, seat, like, 3))
+
+
+@compiled
+def blocks_columns(block, seat, like):
+    in_turns(_blocks_columns, False, block, seat, _arguments(block, seat, like, 2))
+
+
+@compiled
+def blocks_columns_transposed(block, seat, like):
+    in_turns(_blocks_columns, True, block, seat, _arguments(block, seat, like, 2))
 
 
 @compiled

@@ -112,10 +112,13 @@ def _gather(P, p, S, s, s_step, rows, count):
 
 
 @njit(**MERGED)
-def general_columns(S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, transposed, conj):
-    """Apply the factor of stage n to `count` columns, from rows `s_ld` apart to rows `o_ld`.
+def general_columns(
+    S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, part, parts, transposed, conj
+):  # fmt: skip
+    """Apply the factor of stage n to `count` columns, or one of several parts of it.
 
-    The panel P has room from p on for the rows of one block.
+    Rows are `s_ld` apart, those of the result `o_ld`. The panel P has room from p on for the rows
+    of one block.
     """
     w, a, b, c, d = stages[n, 1], stages[n, 2], stages[n, 3], stages[n, 4], stages[n, 5]
     wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
@@ -123,7 +126,7 @@ def general_columns(S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, transpose
         b, c, wk, wl = c, b, wl, wk
     if u == 1 and wj == 0 and s_ld == count and o_ld == count:
         d, s_ld, o_ld, count = 1, d * s_ld, d * o_ld, d * count  # the same block for every j
-    for i in range(a):
+    for i in range(a * part // parts, a * (part + 1) // parts):
         for j in range(d):
             source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
             if d > 1:

@@ -91,6 +91,12 @@ class Packed:
         a, b, c, d = self.stages[:, 2:6].T
         return int(max((a * b * d).max(), (a * c * d).max()))
 
+    @cached_property
+    def blocks(self) -> int:
+        """How many blocks of neighbouring rows the whole chain is, or 0 if it is more than that."""
+        (kind, _, a, _, _, d, *_), *more = self.stages
+        return int(a) if kind == Kind.GENERAL and d == 1 and not more else 0
+
     def panel(self, columns: int) -> int:
         """Entries of the largest panel of rows that a general factor gathers."""
         register = REGISTER_BYTES // self.weights.itemsize
@@ -106,8 +112,9 @@ class Packed:
         strides = tuple(map(int, self.stages[:, 5])) if self.is_thin else ()
         weights = self.weights
         return choose_tiling(
-            strides, self.longest, self.entries, weights.size, columns, weights.itemsize
-        )
+            strides, self.longest, self.entries, weights.size, self.blocks, columns,
+            weights.itemsize,
+        )  # fmt: skip
 
 
 #: Rows of weights that are multiples of this apart would share a few places of the cache, where the

@@ -118,8 +118,9 @@ class Tiling:
 
 @lru_cache(maxsize=512)
 def choose_tiling(
-    strides: tuple[int, ...], rows: int, entries: int, weights: int, columns: int, itemsize: int
-) -> Tiling:
+    strides: tuple[int, ...], rows: int, entries: int, weights: int, blocks: int, columns: int,
+    itemsize: int,
+) -> Tiling:  # fmt: skip
     """Choose how to go through a chain.
 
     Parameters
@@ -131,6 +132,8 @@ def choose_tiling(
         The longest vector between two stages.
     entries, weights : int
         Entries of all factors, and weights that are read for them.
+    blocks : int
+        Of neighbouring rows, which are all there is; 0 if there is more.
     columns, itemsize : int
         Columns of the argument, and the bytes of an entry.
     """
@@ -139,11 +142,17 @@ def choose_tiling(
         threads = _threads(2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD))
     else:
         threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
+    # Where tiles are enough for all threads, each takes whole ones. What two threads write does not
+    # lie side by side in rows: what a core fetches ahead is taken from the other.
+    shares_rows = threads > 1 and columns < 2 * threads * tile
     if not strides:
-        return Tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
+        if shares_rows and blocks >= 2 * threads:
+            tile = columns
+        else:
+            tile = _general_tile(tile, rows * itemsize, columns, threads)
+        return Tiling(tile, 0, rows, 1, threads)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
-    # Where tiles are enough for all threads, each takes whole ones.
-    sharing = 1 if tile and columns >= 2 * threads * tile else threads
+    sharing = threads if shares_rows or not tile else 1
     low, span = _first_stages(strides, rows, limit, sharing)
     if low == len(strides):
         return Tiling(tile, low, span, 1, threads)

@@ -35,7 +35,12 @@ _IN_PLACE_COLUMNS = 64
 class _Product:
     """What products of a packed chain, or of its transpose, have in common."""
 
+    _calls: tuple[Call, ...]
+
     def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
+        from lazyop.kernels import aligned, turns
+
+        self._address, self._new = turns.address, aligned.empty
         self.packed, self.columns = packed, columns
         self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
         self.tiling = packed.tiling(columns)
@@ -55,10 +60,7 @@ class Vector(_Product):
     """Products of a packed chain, or of its transpose, with contiguous vectors."""
 
     def __init__(self, packed: Packed, transposed: bool) -> None:
-        from lazyop.kernels import aligned, turns
-
         super().__init__(packed, transposed, 1)
-        self._address, self._new = turns.address, aligned.empty
         self._is_short = self.rows * self.dtype.itemsize < _ALIGNED_BYTES
         if packed.is_thin:
             self._calls = self._of_pairs(transposed)
@@ -112,14 +114,15 @@ class Columns(_Product):
     """Products of a packed chain, or of its transpose, with so many columns."""
 
     def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
-        from lazyop.kernels import aligned, turns
-
         super().__init__(packed, transposed, columns)
-        self._address, self._new = turns.address, aligned.empty
         tile = self.tiling.tile
         self._tiles = -(-columns // tile)
         if packed.is_thin:
             self._calls = self._of_pairs(transposed)
+        elif self._tiles == 1 and packed.blocks > 1:
+            parts = min(packed.blocks, PARTS_PER_THREAD * self.tiling.threads)
+            room = packed.panel(columns)
+            self._calls = (self._call("blocks_columns", parts, room, columns, parts),)
         else:
             name = "mixed_columns" if packed.has_pairs else "general_columns"
             size = packed.longest * tile

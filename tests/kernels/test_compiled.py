@@ -191,15 +191,19 @@ def test_kronecker_products(sizes, dtype, monkeypatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(3, 5, 4), (7, 1, 9), (2, 32, 32), (4, 9, 1)])
-def test_stacks_of_blocks(shape, dtype):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_stacks_of_blocks(threads, shape, dtype, monkeypatch):
+    monkeypatch.setattr(plan, "_threads", lambda parts: threads)
+    plan.choose_tiling.cache_clear()
     stack = random(dtype, *shape)
     A = lo.block_diag(*stack)
     for B, blocks in ((A, stack), (A.T, stack.transpose(0, 2, 1)), (A.H, stack.conj().mT)):
-        for columns in (1, 3, 8, 19):
+        for columns in (1, 3, 8, 19, 70):
             X = random(dtype, B.shape[1], columns)
             expected = blocks @ X.reshape(len(blocks), -1, columns)
             agree(B @ X, expected.reshape(-1, columns), dtype)
         agree(B @ X[:, 0], expected.reshape(-1, columns)[:, 0], dtype)
+    plan.choose_tiling.cache_clear()
 
 
 @given(st.integers(1, 2**20), st.integers(1, 5000), st.sampled_from([4, 8, 16]), st.integers(2, 20))
@@ -207,7 +211,7 @@ def test_stacks_of_blocks(shape, dtype):
 def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
     first = [1] if bits % 2 == 0 else [1, 2]
     strides = (*first, *(2**k for k in range(len(first) + 1, bits, 2)))
-    tiling = plan.choose_tiling(strides, 2**bits, *[2**bits * bits] * 2, columns, itemsize)
+    tiling = plan.choose_tiling(strides, 2**bits, *[2**bits * bits] * 2, 0, columns, itemsize)
     assert 1 <= tiling.low_stages <= len(strides)
     assert tiling.threads >= 1
     if tiling.low_stages < len(strides):
