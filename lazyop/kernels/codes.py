@@ -10,13 +10,13 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lazyop.kernels.lanes import FLAGS, picked, shuffled
 from lazyop.kernels.octets import (
     ENTRIES,
     Octet,
+    absolute,
     cut,
     everywhere,
     of_parts,
@@ -118,29 +118,18 @@ class _Fractions:
         return [builder.bitcast(bits, vector) for bits in (lower, builder.or_(upper, exponents))]
 
 
-def _rest_of_one(builder: Any, x: Any) -> Any:
-    """Return code for ``1 - abs(x)``."""
-    word = 64 if x.type.element == ir.DoubleType() else 32
-    vector = ir.VectorType(ir.IntType(word), x.type.count)
-    rest = ir.Constant(vector, [(1 << word - 1) - 1] * x.type.count)  # all but the sign
-    size = builder.bitcast(builder.and_(builder.bitcast(x, vector), rest), x.type)
-    return builder.fsub(ir.Constant(x.type, [1.0] * x.type.count), size)
-
-
 @intrinsic
 def directions(typing: Any, codes: Any, width: Any, like: Any) -> Any:
-    """Return the first and the second entries of eight directions."""
+    """Return the second entries of eight directions; the first ones are 1 less their magnitudes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         codes, width = whole(builder, args[0]), builder.trunc(args[1], _INT32)
         one = ir.Constant(_INT32, 1)
         units = _Fractions(builder, width, like.dtype)
         middle = units.after(builder.shl(one, builder.sub(width, one)))
-        bottom = [builder.fsub(part, middle) for part in units.of(codes)]
-        top = [_rest_of_one(builder, part) for part in bottom]
-        return cgutils.pack_array(builder, [of_parts(builder, x) for x in (top, bottom)])
+        return of_parts(builder, [builder.fsub(part, middle) for part in units.of(codes)])
 
-    return types.UniTuple(like, 2)(codes, types.intp, like), generate
+    return like(codes, types.intp, like), generate
 
 
 @intrinsic
@@ -181,8 +170,8 @@ def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
-    """Apply a factor of that stride to an octet of rows, by the two entries of its columns."""
+def narrow(typing: Any, seconds: Any, x: Any, stride: Any) -> Any:
+    """Apply a factor of that stride to an octet of rows, by the second entries of its columns."""
     d, size = stride.literal_value, ENTRIES // x.parts
     own = [i + size * bool(i & d) for i in range(size)]
     others = [i ^ d if i < size else (i - size ^ d) + size for i in own]
@@ -197,18 +186,16 @@ def narrow(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
         return [builder.fadd(*terms, flags=FLAGS) for terms in (upper, lower)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = parts_of(builder, args[1])
-        products = [
-            [builder.fmul(w, row, flags=FLAGS) for w, row in zip(entries, rows, strict=True)]
-            for entries in _parts_of_both(builder, args[0])
-        ]
-        return of_parts(builder, combined(builder, *products))
+        seconds, rows = (parts_of(builder, octet) for octet in args[:2])
+        upper = [_by_first(builder, *pair) for pair in zip(seconds, rows, strict=True)]
+        lower = [builder.fmul(*pair, flags=FLAGS) for pair in zip(seconds, rows, strict=True)]
+        return of_parts(builder, combined(builder, upper, lower))
 
-    return x(weights, x, stride), generate
+    return x(x, x, stride), generate
 
 
 @intrinsic(prefer_literal=True)
-def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
+def narrow_transposed(typing: Any, seconds: Any, x: Any, stride: Any) -> Any:
     """Apply the transpose of what `narrow` applies."""
     d, size = stride.literal_value, ENTRIES // x.parts
 
@@ -219,20 +206,21 @@ def narrow_transposed(typing: Any, weights: Any, x: Any, stride: Any) -> Any:
         return [rows[bool(last)]] * len(rows)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows, (top, bottom) = parts_of(builder, args[1]), _parts_of_both(builder, args[0])
-        first, second = spread(builder, rows, 0), spread(builder, rows, d)
+        seconds, rows = (parts_of(builder, octet) for octet in args[:2])
         sums = []
-        for k in range(x.parts):
-            upper = builder.fmul(top[k], first[k], flags=FLAGS)
-            lower = builder.fmul(bottom[k], second[k], flags=FLAGS)
-            sums.append(builder.fadd(upper, lower, flags=FLAGS))
+        each = zip(seconds, spread(builder, rows, 0), spread(builder, rows, d), strict=True)
+        for second, upper, lower in each:
+            product = builder.fmul(second, lower, flags=FLAGS)
+            sums.append(builder.fadd(_by_first(builder, second, upper), product, flags=FLAGS))
         return of_parts(builder, sums)
 
-    return x(weights, x, stride), generate
+    return x(x, x, stride), generate
 
 
-def _parts_of_both(builder: Any, weights: Any) -> list[list[Any]]:
-    return [parts_of(builder, octet) for octet in cgutils.unpack_tuple(builder, weights, 2)]
+def _by_first(builder: Any, seconds: Any, rows: Any) -> Any:
+    """Return the products of rows with the first entries of directions, by the second ones."""
+    product = builder.fmul(absolute(builder, seconds), rows, flags=FLAGS)
+    return builder.fsub(rows, product, flags=FLAGS)
 
 
 @intrinsic

@@ -68,6 +68,14 @@ def cut(builder: Any, register: Any, count: int) -> Any:
     return of_parts(builder, [shuffled(builder, register, places) for places in each])
 
 
+def absolute(builder: Any, x: Any) -> Any:
+    """Return code for the absolute values in a register."""
+    bits = 64 if x.type.element == ir.DoubleType() else 32
+    vector = ir.VectorType(ir.IntType(bits), x.type.count)
+    all_but_sign = ir.Constant(vector, [(1 << bits - 1) - 1] * x.type.count)
+    return builder.bitcast(builder.and_(builder.bitcast(x, vector), all_but_sign), x.type)
+
+
 def everywhere(builder: Any, value: Any, entries: int = ENTRIES) -> Any:
     """Return code that has one value in all places of a register."""
     vector = ir.VectorType(value.type, entries)
@@ -139,6 +147,21 @@ def _times(typing: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic
+def _minus(typing: Any, x: Any, y: Any) -> Any:
+    return x(x, x), _by_parts("fsub")
+
+
+@intrinsic
+def magnitude(typing: Any, x: Any) -> Any:
+    """Return absolute values."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return of_parts(builder, [absolute(builder, part) for part in parts_of(builder, args[0])])
+
+    return x(x), generate
+
+
+@intrinsic
 def scaled(typing: Any, x: Any, factor: Any) -> Any:
     """Return an octet times one number."""
 
@@ -156,6 +179,11 @@ _INLINED = {"forceinline": True, "_nrt": False}
 @overload(operators.add, jit_options=_INLINED)
 def _add(x, y):
     return (lambda x, y: _plus(x, y)) if isinstance(x, Octet) and x == y else None
+
+
+@overload(operators.sub, jit_options=_INLINED)
+def _subtract(x, y):
+    return (lambda x, y: _minus(x, y)) if isinstance(x, Octet) and x == y else None
 
 
 @overload(operators.mul, jit_options=_INLINED)

@@ -21,8 +21,7 @@ from lazyop.kernels.codes import (
     narrow_transposed,
 )
 from lazyop.kernels.jit import INNER, compiled
-from lazyop.kernels.octets import eight, load_eight, scaled, store_eight
-from lazyop.kernels.pairs import pair
+from lazyop.kernels.octets import eight, load_eight, magnitude, scaled, store_eight
 from lazyop.kernels.places import PACKED_STAGE_WIDTH
 from lazyop.kernels.turns import array_at, in_turns, own_numbers, table_at, word
 
@@ -58,8 +57,26 @@ def _numbers(W, last, row, like):
 
 @njit(**INNER)
 def _block(W, stream, row, d, like):
-    """Read the weights of eight neighbouring 2 x 2 blocks, from their first row and the stride."""
-    return _weights(_columns(W, stream, row, like), _columns(W, stream, row + d, like))
+    """Read the columns of eight neighbouring 2 x 2 blocks, from their first row and the stride."""
+    return _columns(W, stream, row, like), _columns(W, stream, row + d, like)
+
+
+@njit(**INNER)
+def _pair(x, seconds, transposed):
+    """Apply blocks whose columns have these second entries; the first ones are 1 less their sizes.
+
+    A fused operation takes a row less such a part of it, with a single rounding.
+    """
+    v, w = seconds
+    if transposed:
+        return (
+            (x[0] - magnitude(v) * x[0]) + v * x[1],
+            (x[0] - magnitude(w) * x[0]) + w * x[1],
+        )
+    return (
+        (x[0] - magnitude(v) * x[0]) + (x[1] - magnitude(w) * x[1]),
+        v * x[0] + w * x[1],
+    )
 
 
 @njit(**INNER)
@@ -70,18 +87,18 @@ def _two_blocks(is_far, W, stream, row, d, apart, x, transposed, like):
         at, shift = _place(stream, row)
         step, further = d * width >> 5, apart * width >> 5
         p = _far_block(W, at, step, shift, width, like)
-        a, b = pair((x[0], x[1]), p, transposed)
+        a, b = _pair((x[0], x[1]), p, transposed)
         q = _far_block(W, at + further, step, shift, width, like)
-        return a, b, *pair((x[2], x[3]), q, transposed)
-    a, b = pair((x[0], x[1]), _block(W, stream, row, d, like), transposed)
+        return a, b, *_pair((x[2], x[3]), q, transposed)
+    a, b = _pair((x[0], x[1]), _block(W, stream, row, d, like), transposed)
     q = _block(W, stream, row + apart, d, like)
-    return a, b, *pair((x[2], x[3]), q, transposed)
+    return a, b, *_pair((x[2], x[3]), q, transposed)
 
 
 @njit(**INNER)
 def _far_block(W, at, step, shift, width, like):
     first = directions(_codes(W, at, shift, width), width, like)
-    return _weights(first, directions(_codes(W, at + step, shift, width), width, like))
+    return first, directions(_codes(W, at + step, shift, width), width, like)
 
 
 @njit(**INNER)
@@ -96,11 +113,6 @@ def _outer(is_far, transposed, x, W, stream, row, d, like):
     x = x[0], x[2], x[1], x[3]
     x = _two_blocks(is_far, W, stream, row, 2 * d, d, x, transposed, like)
     return x[0], x[2], x[1], x[3]
-
-
-@njit(**INNER)
-def _weights(first, second):
-    return first[0], second[0], first[1], second[1]
 
 
 @njit(**INNER)
@@ -129,7 +141,7 @@ def _pair_stage(transposed, X, D, at, W, stream, d, rows, unit, width, like):
             for row in range(start, start + width, 8):
                 p = _block(W, stream, row, d, like)
                 x = load_eight(X, row, like), load_eight(X, row + d, like)
-                y = pair(x, p, transposed)
+                y = _pair(x, p, transposed)
                 store_eight(D, row, y[0])
                 store_eight(D, row + d, y[1])
 
