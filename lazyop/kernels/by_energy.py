@@ -41,8 +41,7 @@ def _width(energies_as_bits, k, most):
 
 @njit(**_EXACT_INNER)
 def _norms(windows, at, energies, octave_bits, lowest, most, unit, norms, octaves):
-    """Read norms, their signs with them, and return where the next code begins."""
-    bits = energies.view(np.int64)
+    """Read norms, and return where the next code begins."""
     for r in range(norms.size):
         octaves[r] = _code(windows, at, octave_bits)
         at += octave_bits
@@ -53,10 +52,32 @@ def _norms(windows, at, energies, octave_bits, lowest, most, unit, norms, octave
         at += width
         norms[r] = steps
         energies[r] = unit * (norms[r] * norms[r])
+    return at
+
+
+@njit(**_EXACT_INNER)
+def _signs(windows, at, energies, most, norms):
+    """Give norms their signs, and return where the next code begins."""
+    bits = energies.view(np.int64)
     for r in range(norms.size):
         width = min(_width(bits, r, most), 1)
         if _code(windows, at, width):
             norms[r] = -norms[r]
+        at += width
+    return at
+
+
+@njit(**_EXACT_INNER)
+def _angles(windows, at, energies, most, more, angles):
+    """Read angles as parts of a turn, in codes so much longer than those of directions.
+
+    Returns where the next code begins.
+    """
+    bits = energies.view(np.int64)
+    for c in range(angles.size):
+        width = _width(bits, c, most)
+        width += more if width else 0
+        angles[c] = _code(windows, at, width) / (1 << width)
         at += width
     return at
 
@@ -91,8 +112,8 @@ def _pass_on(energies, stride, upper, lower):
 
 @_exact
 def read_part(
-    windows, at, energies, strides, has_rows, octave_bits, lowest, most, unit, step, first, second,
-    scratch,
+    windows, at, energies, strides, has_rows, octave_bits, lowest, most, unit, first, second,
+    norms, turns, phases, scratch,
 ):  # fmt: skip
     """Read the factors of a part, the last one first, and leave the energies before them.
 
@@ -110,24 +131,31 @@ def read_part(
         Whether the first factor read is the last one of the chain, which is kept by rows.
     octave_bits, lowest, most : int
         Widths of octaves, of the norms in the lowest one, and the largest one of directions.
-    unit, step : float
-        Of energies and of norms.
+    unit : float
+        Of energies.
     first, second : arrays (factors, rows)
-        The two entries of columns, or rows, as they are read.
-    scratch : array (3, rows)
+        The two entries of unit columns, or rows, as they are read.
+    norms, turns : arrays (rows,)
+        Norms of rows in steps, with signs where entries are real; else the parts of a turn by
+        which rows are turned.
+    phases : array (factors, rows)
+        Parts of half a turn by which second entries are turned; none, where entries are real.
+    scratch : array (2, rows)
     """
-    upper, lower, norms = scratch[0], scratch[1], scratch[2]
-    begin = 0
+    upper, lower = scratch[0], scratch[1]
+    is_complex = phases.size > 0
     if has_rows:
-        begin = 1
         at = _norms(windows, at, energies, octave_bits, lowest, most, unit, norms, upper)
-        at = _directions(windows, at, energies, most, first[0], second[0], upper, lower)
-        for r in range(norms.size):
-            scale = norms[r] * step
-            first[0, r], second[0, r] = scale * first[0, r], scale * second[0, r]
-    for k in range(begin, strides.size):
+        if is_complex:
+            at = _angles(windows, at, energies, most, 1, turns)
+        else:
+            at = _signs(windows, at, energies, most, norms)
+    for k in range(strides.size):
         at = _directions(windows, at, energies, most, first[k], second[k], upper, lower)
-        _pass_on(energies, strides[k], upper, lower)
+        if is_complex:
+            at = _angles(windows, at, lower, most, 0, phases[k])
+        if k > 0 or not has_rows:
+            _pass_on(energies, strides[k], upper, lower)
 
 
 # Products ---------------------------------------------------------------------------------------

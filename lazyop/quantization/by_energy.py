@@ -167,7 +167,7 @@ class ByEnergy:
 
 def _multiply(entries: Values, part: Part, has_rows: bool, X: Values, transposed: bool) -> None:
     """Multiply rows, in place, by the factors of a part as they were read, or their transpose."""
-    if entries.dtype.kind != "c" and X.dtype.char in "fdFD" and has_compiled():
+    if X.dtype.char in "fdFD" and has_compiled():
         from lazyop.kernels.by_energy import multiply_part
 
         multiply_part(*entries, part.strides, has_rows, transposed, X.reshape(-1), X.shape[1])

@@ -27,6 +27,26 @@ Values = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 
 
+class _Found:
+    """What codes say of the factors of a part, in the order in which they are read.
+
+    Attributes
+    ----------
+    units : array (2, factors, rows)
+        Entries of unit vectors, without phases.
+    phases : array (factors, rows)
+        Of second entries, as parts of half a turn; none, where entries are real.
+    norms, turns : array (rows,)
+        Norms of rows in steps, with signs where entries are real; parts of a turn where they are
+        not.
+    """
+
+    def __init__(self, part: Part, is_complex: bool) -> None:
+        self.units = np.empty((2, part.count, part.size))
+        self.phases = np.empty((part.count if is_complex else 0, part.size))
+        self.norms, self.turns = np.empty((2, part.size))
+
+
 @dataclass(frozen=True)
 class Reader:
     """What reads the codes of parts.
@@ -50,9 +70,8 @@ class Reader:
     step: float
 
     @property
-    def is_compiled(self) -> bool:
-        """Whether compiled code reads."""
-        return self.dtype.kind != "c" and has_compiled()
+    def _is_complex(self) -> bool:
+        return self.dtype.kind == "c"
 
     def read(self, at: int, part: Part, energies: Reals | None) -> tuple[Values, Reals]:
         """Read the factors of a part, the last one first.
@@ -73,61 +92,75 @@ class Reader:
         energies : array
             Before these factors.
         """
-        if self.is_compiled:
-            return self._compiled(at, part, energies)
-        entries = np.empty((2, part.count, part.size), self.dtype)
-        begin = 0
-        if energies is None:
-            entries[:, 0], energies, at = self._rows(at, part.size)
-            begin = 1
-        for k in range(begin, part.count):
-            entries[:, k], shared, at = self._directions(at, energies)
-            shape = part.shape(part.count - 1 - k)
-            energies = passed_on(*(share.reshape(shape) for share in shared)).ravel()
-        return entries, energies
+        found = _Found(part, self._is_complex)
+        read = self._read_compiled if has_compiled() else self._read
+        before = read(at, part, energies, found)
+        return self._entries(found, energies is None), before
 
-    def _rows(self, at: int, count: int) -> tuple[Values, Reals, int]:
-        """Read the rows of the last factor: their entries, energies, and where the next code is."""
-        octaves, at = self._take(at, np.full(count, self.octave_bits))
+    def _entries(self, found: _Found, has_rows: bool) -> Values:
+        """Return the entries of unit vectors, those of rows by their norms."""
+        entries: Values = found.units
+        if self._is_complex:
+            entries = entries.astype(np.complex128)
+            entries[1] = _turned(found.units[1], np.pi * found.phases)
+        if has_rows:
+            scale: Values = found.norms * self.step
+            entries[:, 0] *= _turned(scale, 2 * np.pi * found.turns) if self._is_complex else scale
+        return entries.astype(self.dtype, copy=False)
+
+    def _read(self, at: int, part: Part, energies: Reals | None, found: _Found) -> Reals:
+        """Read by NumPy; return the energies before the part."""
+        has_rows = energies is None
+        if energies is None:
+            energies, at = self._rows(at, found)
+        for k in range(part.count):
+            widths = width_of(energies)
+            along, at = read_each(self.data, at, widths)
+            found.units[:, k] = directed(along, widths, None)
+            shared = tuple(share * energies for share in squares(along, widths))
+            if self._is_complex:
+                found.phases[k], at = self._angles(at, width_of(shared[1]))
+            if k > 0 or not has_rows:
+                shape = part.shape(part.count - 1 - k)
+                energies = passed_on(*(share.reshape(shape) for share in shared)).ravel()
+        return energies
+
+    def _rows(self, at: int, found: _Found) -> tuple[Reals, int]:
+        """Read norms, signs and turns; return energies, and where the next code begins."""
+        octaves, at = read_each(self.data, at, np.full(found.norms.size, self.octave_bits))
         widths = norm_widths(octaves, self.lowest)
-        below, at = self._take(at, widths)
+        below, at = read_each(self.data, at, widths)
         norms = (below + np.where(octaves > 0, np.left_shift(1, widths), 0)).astype(np.float64)
         energies = UNIT_ENERGY * (norms * norms)
         widths = width_of(energies)
-        if self.dtype.kind == "c":
-            turns, at = self._take(at, np.where(widths > 0, widths + 1, 0))
-            scale: Values = norms * np.exp(2j * np.pi * turns / np.left_shift(2, widths))
+        if self._is_complex:
+            found.turns[:], at = self._angles(at, np.where(widths > 0, widths + 1, 0))
         else:
-            signs, at = self._take(at, np.minimum(widths, 1))
-            scale = norms * (1.0 - 2.0 * signs)
-        units, _, at = self._directions(at, energies)
-        return scale * self.step * units, energies, at
+            signs, at = read_each(self.data, at, np.minimum(widths, 1))
+            norms *= 1.0 - 2.0 * signs
+        found.norms[:] = norms
+        return energies, at
 
-    def _directions(self, at: int, energies: Reals) -> tuple[Values, tuple[Reals, Reals], int]:
-        """Read directions: unit vectors, the energies shared out, and where the next code is."""
-        widths = width_of(energies)
-        along, at = self._take(at, widths)
-        first, second = squares(along, widths)
-        shared = first * energies, second * energies
-        phases = None
-        if self.dtype.kind == "c":
-            phase_widths = width_of(shared[1])
-            codes, at = self._take(at, phase_widths)
-            phases = codes / np.left_shift(1, phase_widths)
-        return np.stack(directed(along, widths, phases)), shared, at
+    def _angles(self, at: int, widths: Codes) -> tuple[Reals, int]:
+        """Read angles as parts of what the codes go round."""
+        codes, at = read_each(self.data, at, widths)
+        return codes / np.left_shift(1, widths), at
 
-    def _take(self, at: int, widths: Codes) -> tuple[Codes, int]:
-        return read_each(self.data, at, widths)
-
-    def _compiled(self, at: int, part: Part, energies: Reals | None) -> tuple[Values, Reals]:
-        """Do the same by compiled code, where entries are real."""
+    def _read_compiled(self, at: int, part: Part, energies: Reals | None, found: _Found) -> Reals:
+        """Do the same by compiled code."""
         from lazyop.kernels.by_energy import read_part
 
-        found = np.empty(part.size) if energies is None else energies.copy()
-        entries = np.empty((2, part.count, part.size))
+        before = np.empty(part.size) if energies is None else energies.copy()
         read_part(
-            windows(self.data), at, found, part.strides, energies is None,
-            self.octave_bits, self.lowest, MAX_WIDTH, UNIT_ENERGY, self.step,
-            entries[0], entries[1], np.empty((3, part.size)),
+            windows(self.data), at, before, part.strides, energies is None,
+            self.octave_bits, self.lowest, MAX_WIDTH, UNIT_ENERGY,
+            *found.units, found.norms, found.turns, found.phases, np.empty((2, part.size)),
         )  # fmt: skip
-        return entries.astype(self.dtype, copy=False), found
+        return before
+
+
+def _turned(sizes: Reals, angles: Reals) -> Values:
+    """Return complex numbers; real functions of angles are faster than the complex exponential."""
+    numbers = np.empty(sizes.shape, np.complex128)
+    numbers.real, numbers.imag = sizes * np.cos(angles), sizes * np.sin(angles)
+    return numbers

@@ -270,23 +270,35 @@ def test_what_can_not_be_is_an_error():
 
 
 @pytest.mark.skipif(not has_compiled(), reason="Numba is not installed")
+@pytest.mark.parametrize("dtype", [REAL, COMPLEX])
 @pytest.mark.parametrize("n", [16, 512, 1024])
-def test_compiled_code_reads_the_same_to_the_last_bit(monkeypatch, n):
-    A = lo.quantize(dyadic(n), tol=1e-7 if n == 16 else 1e-3, method="normal-form").operator
+def test_compiled_code_reads_the_same_to_the_last_bit(monkeypatch, n, dtype):
+    tol = 1e-7 if n == 16 else 1e-3
+    A = lo.quantize(dyadic(n, dtype), tol=tol, method="normal-form").operator
     compiled = A.values()
     monkeypatch.setattr(reading, "has_compiled", lambda: False)
     for one, other in zip(compiled, A.values(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_without_numba_products_are_the_same(monkeypatch):
-    F, x = dyadic(512), np.sin(np.arange(512))
-    A = lo.quantize(F, tol=1e-3, method="normal-form", widths="factor").operator
-    B = lo.quantize(F, tol=1e-3, method="normal-form").operator
-    expected = [A @ x, A.H @ x, B @ x, B.H @ x]
+@pytest.mark.parametrize("dtype", [REAL, COMPLEX, "float32", "complex64"])
+def test_without_numba_products_are_the_same(monkeypatch, dtype):
+    F = dyadic(512, dtype)
+    X = np.sin(np.arange(3 * 512.0)).reshape(512, 3).astype(np.dtype(dtype).type(0).real.dtype)
+    made = [
+        lo.quantize(F, tol=1e-3, method="normal-form", widths=widths).operator
+        for widths in ("factor", "number")
+    ]
+
+    def products(A):
+        return [op @ x for op in (A, A.H, A.T, A.conj()) for x in (X[:, 0], X, 1j * X)]
+
+    expected = [y for A in made for y in products(A)]
     for room in (by_energy, reading, factorwise):
         monkeypatch.setattr(room, "has_compiled", lambda: False)
-    A, B = (PackedButterfly(op.codes) for op in (A, B))
-    assert A.plan(1).steps[0].kernel == "unpacked"
-    for found, y in zip([A @ x, A.H @ x, B @ x, B.H @ x], expected, strict=True):
-        np.testing.assert_allclose(found, y, rtol=0, atol=1e-13 * np.abs(y).max())
+    plain = [PackedButterfly(op.codes) for op in made]
+    assert plain[0].plan(1).steps[0].kernel == "unpacked"
+    digits = 1e-13 if np.finfo(F.dtype).eps < 1e-10 else 3e-6
+    for found, y in zip([y for A in plain for y in products(A)], expected, strict=True):
+        assert found.dtype == y.dtype
+        np.testing.assert_allclose(found, y, rtol=0, atol=digits * np.abs(y).max())
