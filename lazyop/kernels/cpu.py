@@ -171,12 +171,12 @@ def high_vector_transposed(block, seat, like):
 
 @compiled
 def low_columns(block, seat, like):
-    in_turns(_low_columns, False, block, seat, _arguments(block, seat, like, 5))
+    in_turns(_low_columns, False, block, seat, _arguments(block, seat, like, 6))
 
 
 @compiled
 def low_columns_transposed(block, seat, like):
-    in_turns(_low_columns, True, block, seat, _arguments(block, seat, like, 5))
+    in_turns(_low_columns, True, block, seat, _arguments(block, seat, like, 6))
 
 
 @compiled

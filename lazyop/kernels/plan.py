@@ -66,6 +66,10 @@ _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
 #: The fewest rows of a block: what registers take of several blocks at a time.
 _LEAST_SPAN = 32
 
+#: An argument of so many bytes comes from memory. Stages that read four short rows at a time have
+#: to wait for it.
+_FROM_MEMORY_BYTES = 1 << 24
+
 #: Neighbouring rows that the large strides take along where a tile of all columns fits into the
 #: cache, and where it does not.
 _RUN_IN_CACHE, _RUN = 16, 4
@@ -107,6 +111,8 @@ class Tiling:
         Neighbouring rows that the other stages take along: for a vector, whole registers.
     threads : int
         Threads that share the work.
+    copies : bool
+        Whether the low stages copy what they read of the argument first.
     """
 
     tile: int
@@ -114,6 +120,7 @@ class Tiling:
     span: int
     width: int
     threads: int
+    copies: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -160,7 +167,8 @@ def choose_tiling(
         width = min(span, _RUN_IN_CACHE if rows <= limit else _RUN)
     else:
         width = _vector_run(span, rows, limit)
-    return Tiling(tile, low, span, width, threads)
+    copies = tile == columns and rows * columns * itemsize >= _FROM_MEMORY_BYTES
+    return Tiling(tile, low, span, width, threads, copies)
 
 
 @lru_cache(maxsize=64)
