@@ -21,10 +21,41 @@ if TYPE_CHECKING:
 #: Of a line of the cache.
 LINE_BYTES = 64
 
+#: Memory of a result of so many bytes, once nothing refers to it, is lent to the next one. Fresh
+#: memory of that size comes from the system, which clears it: that takes as long as a product.
+_LENT_BYTES = range(1 << 24, (1 << 26) + 1)
+
+#: That memory: at most one block of it.
+_spare: list[npt.NDArray[np.uint8]] = []
+
+
+class _Loan:
+    """Memory that comes back when the last array that refers to it is gone."""
+
+    def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
+        self._memory = memory
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self, spare: list[npt.NDArray[np.uint8]] = _spare) -> None:
+        spare[:] = [self._memory]
+
+
+def _room(size: int) -> npt.NDArray[np.uint8]:
+    """Return room for so many bytes, and for where they begin."""
+    if size not in _LENT_BYTES:
+        return np.empty(size + LINE_BYTES, np.uint8)
+    try:
+        memory = _spare.pop()
+    except IndexError:
+        memory = np.empty(0, np.uint8)
+    if memory.size != size + LINE_BYTES:
+        memory = np.empty(size + LINE_BYTES, np.uint8)
+    return np.asarray(_Loan(memory))
+
 
 def empty(shape: tuple[int, ...], size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a new array of that shape, which has so many entries, without setting them."""
-    room = np.empty(size * dtype.itemsize + LINE_BYTES, np.uint8)
+    room = _room(size * dtype.itemsize)
     return np.ndarray(shape, dtype, room, -address(room) % LINE_BYTES)
 
 
