@@ -5,7 +5,7 @@ How a product with a chain comes to its kernels, on NumPy, from above to below:
 - `plan` decides, `chain` keeps what is made once: `packing` lays out the weights, `products` and
   `packed_chain` prepare `calls` of kernels and run them;
 - `cpu` and `packed_pairs` are what is called: `general`, `thin_vector` and `thin_columns` apply
-  factors, whose 2 x 2 blocks share the arithmetic of `pairs`;
+  factors, whose 2 x 2 blocks share the arithmetic of `pairs`, and the copies of `rows`;
 - `lanes`, `interleaved`, `octets` and `codes` are registers, and how they are filled; `jit` says
   how all is compiled;
 - `by_energy` reads codes of other widths, one after another, and multiplies by them;

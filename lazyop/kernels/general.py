@@ -31,6 +31,7 @@ from lazyop.kernels.lanes import (
     weight_column,
     weight_registers,
 )
+from lazyop.kernels.rows import copy_rows
 
 #: Rows of a block that are computed together.
 _ROWS = 4
@@ -99,18 +100,6 @@ def _block_columns(D, o, o_step, S, s, s_step, W, w, wk, wl, b, c, count, conj):
         )
 
 
-@njit(**INNER)
-def _gather(P, p, S, s, s_step, rows, count):
-    """Copy rows of `count` entries that lie `s_step` apart to where they lie side by side."""
-    like, one = register(S), single(S)
-    whole = count - count % lanes_of(like)
-    for l in range(rows):
-        for t in range(0, whole, lanes_of(like)):
-            store(P, p + l * count + t, load(S, s + l * s_step + t, like))
-        for t in range(whole, count):
-            store(P, p + l * count + t, load(S, s + l * s_step + t, one))
-
-
 @njit(**MERGED)
 def general_columns(
     S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, part, parts, transposed, conj
@@ -130,7 +119,7 @@ def general_columns(
         for j in range(d):
             source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
             if d > 1:
-                _gather(P, p, S, at, step, c, count)
+                copy_rows(S, at, step, P, p, count, c, count)
                 source, at, step = P, p, count
             _block_columns(
                 D, o + (i * b * d + j) * o_ld, d * o_ld, source, at, step,
@@ -317,7 +306,7 @@ def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
         else:
             source, step = S, d
             if u < d:
-                _gather(P, 0, S, s, d, c, u)
+                copy_rows(S, s, d, P, 0, u, c, u)
                 source, s, step = P, 0, u
             if step == lanes_of(like) and wk < wl:
                 _combination_of_registers(D, o, d, source, s, W, v, wk, wl, b, c, conj, like)

@@ -134,7 +134,7 @@ def choose_tiling(
     ----------
     strides : tuple of int
         Of the packed stages, in the order of application; empty for a chain that is not one run
-        of 2 x 2 factors, which only columns divide.
+        of 2 x 2 factors, which columns divide, or blocks.
     rows : int
         The longest vector between two stages.
     entries, weights : int

@@ -12,6 +12,7 @@ from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight_column
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
+from lazyop.kernels.rows import copy_rows
 from lazyop.kernels.thin_vector import load_four, store_four, weights_before
 
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
@@ -119,17 +120,6 @@ def stage_columns(
 
 
 @njit(**INNER)
-def _copy_rows(S, s, s_ld, D, d, d_ld, rows, count):
-    like, one = register(S), single(S)
-    whole = count - count % lanes_of(like)
-    for r in range(rows):
-        for t in range(0, whole, lanes_of(like)):
-            store(D, d + r * d_ld + t, load(S, s + r * s_ld + t, like))
-        for t in range(whole, count):
-            store(D, d + r * d_ld + t, load(S, s + r * s_ld + t, one))
-
-
-@njit(**INNER)
 def low_columns(
     transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj,
     count, span, columns, tile, in_place, copies,
@@ -157,7 +147,7 @@ def low_columns(
                 w = stages[k, 1] + weights_before(kind, block * span + row)
                 S, s, s_ld = buffer, at + row * ld, ld
                 if is_copied:
-                    _copy_rows(X, source + row * x_ld, x_ld, S, s, s_ld, rows, width)
+                    copy_rows(X, source + row * x_ld, x_ld, S, s, s_ld, rows, width)
                 elif n == 0:
                     S, s, s_ld = X, source, x_ld
                 D, o, o_ld = buffer, at + row * ld, ld
