@@ -120,7 +120,8 @@ def test_convolutions(data):
         h = h[tuple(slice(n) for n in x.shape)]
     for name in ("convolve", "correlate"):
         A = getattr(T, name)(x.shape, h, mode, method=method)
-        expected = getattr(scipy.signal, name)(x, h, mode, method="direct")
+        with np.errstate(invalid="ignore"):  # SciPy casts memory that it has not set
+            expected = getattr(scipy.signal, name)(x, h, mode, method="direct")
         found = (A @ x.ravel()).reshape(expected.shape)
         assert found.dtype == np.result_type(x, h)
         single = np.finfo(np.result_type(x, h)).bits == 32 or np.finfo(h.dtype).bits == 32
