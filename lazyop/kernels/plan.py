@@ -70,9 +70,8 @@ _LEAST_SPAN = 32
 #: to wait for it.
 _FROM_MEMORY_BYTES = 1 << 24
 
-#: Neighbouring rows that the large strides take along where a tile of all columns fits into the
-#: cache, and where it does not.
-_RUN_IN_CACHE, _RUN = 16, 4
+#: Neighbouring rows that the large strides take along, over several columns.
+_RUN = 16
 
 #: Codes of packed weights that are worth a thread.
 _CODES_PER_THREAD = 100_000
@@ -164,7 +163,7 @@ def choose_tiling(
     if low == len(strides):
         return Tiling(tile, low, span, 1, threads)
     if tile:
-        width = min(span, _RUN_IN_CACHE if rows <= limit else _RUN)
+        width = min(span, _RUN)
     else:
         width = _vector_run(span, rows, limit)
     copies = tile == columns and rows * columns * itemsize >= _FROM_MEMORY_BYTES
