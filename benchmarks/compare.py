@@ -8,9 +8,9 @@ installed is said to be absent. The cells and their goals are in `cases.py`, the
 `peers.py`.
 
 Other work on the machine does not meet all alike: it stops products on several threads for whole
-time slices, and hardly slows those on one. Leave the machine alone while this runs. Where a host
-runs virtual processors on cores without a cache in common, products on several threads take up to
-twice as long; this comes and goes within minutes, and only a comparison of several runs shows it.
+time slices, and hardly slows those on one. Leave the machine alone while this runs. On virtual
+processors, products on several threads may take twice as long for minutes, when one thread reaches
+the other later, as on cores without a cache in common: only a comparison of several runs shows it.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from report import RESULTS, conditions, warn_if_busy
 #: the cores that the next contender's threads need.
 PAUSE = 0.06
 #: Seconds of calls that are not counted before those that are: after a pause, caches and threads
-#: take a while to wake, and the scheduler to spread threads over the cores.
+#: take a while to wake.
 WARM_UP = 0.04
 #: Seconds that the counted calls of one turn take together, at least: what counts is a product
 #: among others, as in a solver.

@@ -44,7 +44,7 @@ class _Product:
         self.packed, self.columns = packed, columns
         self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
         self.tiling = packed.tiling(columns)
-        self._transposed, self._suffix = transposed, "_transposed" * transposed
+        self._suffix = "_transposed" * transposed
 
     def _call(self, name: str, units: int, room: int, *own: int) -> Call:
         """Return the call of a kernel, which takes so many entries of scratch in each thread."""
@@ -136,7 +136,7 @@ class Columns(_Product):
         in_place = columns <= _IN_PLACE_COLUMNS and (tiling.threads == 1 or tiles == 1)
         low = self._call(
             "low_columns", rows // span * tiles, 0 if in_place else span * tile,
-            low_stages, span, columns, tile, in_place, tiling.copies and not self._transposed,
+            low_stages, span, columns, tile, in_place, tiling.copies and not transposed,
         )  # fmt: skip
         if low_stages == len(self.packed.stages):
             return (low,)

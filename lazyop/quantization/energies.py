@@ -21,6 +21,7 @@ __all__ = [
     "norm_widths",
     "passed_on",
     "squares",
+    "turned",
     "width_of",
 ]
 
@@ -54,13 +55,18 @@ def squares(along: Codes, widths: Codes) -> tuple[Reals, Reals]:
     return top / size, bottom / size
 
 
-def directed(along: Codes, widths: Codes, phases: Reals | None) -> tuple[Values, Values]:
-    """Return unit vectors of two entries; the phase, in half turns, is that of the second."""
+def directed(along: Codes, widths: Codes) -> tuple[Reals, Reals]:
+    """Return unit vectors of two entries."""
     top, bottom = directions(along, widths)
     size = np.sqrt(top * top + bottom * bottom)
-    if phases is None:
-        return top / size, bottom / size
-    return top / size + 0j, bottom / size * np.exp(1j * np.pi * phases)
+    return top / size, bottom / size
+
+
+def turned(sizes: Reals, angles: Reals) -> Values:
+    """Return complex numbers; real functions of angles are faster than the complex exponential."""
+    numbers = np.empty(sizes.shape, np.complex128)
+    numbers.real, numbers.imag = sizes * np.cos(angles), sizes * np.sin(angles)
+    return numbers
 
 
 def passed_on(upper: Reals, lower: Reals) -> Reals:

@@ -17,6 +17,7 @@ from lazyop.quantization.energies import (
     norm_widths,
     passed_on,
     squares,
+    turned,
     width_of,
 )
 from lazyop.quantization.parts import Part
@@ -102,10 +103,10 @@ class Reader:
         entries: Values = found.units
         if self._is_complex:
             entries = entries.astype(np.complex128)
-            entries[1] = _turned(found.units[1], np.pi * found.phases)
+            entries[1] = turned(found.units[1], np.pi * found.phases)
         if has_rows:
             scale: Values = found.norms * self.step
-            entries[:, 0] *= _turned(scale, 2 * np.pi * found.turns) if self._is_complex else scale
+            entries[:, 0] *= turned(scale, 2 * np.pi * found.turns) if self._is_complex else scale
         return entries.astype(self.dtype, copy=False)
 
     def _read(self, at: int, part: Part, energies: Reals | None, found: _Found) -> Reals:
@@ -116,7 +117,7 @@ class Reader:
         for k in range(part.count):
             widths = width_of(energies)
             along, at = read_each(self.data, at, widths)
-            found.units[:, k] = directed(along, widths, None)
+            found.units[:, k] = directed(along, widths)
             shared = tuple(share * energies for share in squares(along, widths))
             if self._is_complex:
                 found.phases[k], at = self._angles(at, width_of(shared[1]))
@@ -157,10 +158,3 @@ class Reader:
             *found.units, found.norms, found.turns, found.phases, np.empty((2, part.size)),
         )  # fmt: skip
         return before
-
-
-def _turned(sizes: Reals, angles: Reals) -> Values:
-    """Return complex numbers; real functions of angles are faster than the complex exponential."""
-    numbers = np.empty(sizes.shape, np.complex128)
-    numbers.real, numbers.imag = sizes * np.cos(angles), sizes * np.sin(angles)
-    return numbers

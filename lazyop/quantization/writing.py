@@ -17,6 +17,7 @@ from lazyop.quantization.energies import (
     norm_widths,
     passed_on,
     squares,
+    turned,
     width_of,
 )
 from lazyop.quantization.parts import Layout, Part
@@ -117,10 +118,11 @@ class _Written:
 
     def vectors(self) -> tuple[Values, Values]:
         """Return the unit vectors that are read from the codes."""
+        top, bottom = directed(self.along, self.widths)
         if self.phases is None or self.phase_widths is None:
-            return directed(self.along, self.widths, None)
+            return top, bottom
         phases = self.phases / np.left_shift(1, self.phase_widths)
-        return directed(self.along, self.widths, phases)
+        return top, turned(bottom, np.pi * phases)
 
 
 def _written(top: Values, bottom: Values, energies: Reals) -> _Written:
