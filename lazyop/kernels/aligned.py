@@ -1,4 +1,4 @@
-"""New arrays that begin where a line of the cache does. Importing this imports Numba.
+"""New arrays that begin where a line of the cache does.
 
 A register that is stored across two lines takes twice the time, and where NumPy's arrays begin is
 up to the C library: mostly not at a line's start. Products with several columns take up to twice
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazyop.kernels.turns import address
+from lazyop.kernels.addresses import address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -67,14 +67,3 @@ def pause(typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
-
-
-@intrinsic
-def address_of(typing: Any, array: Any) -> Any:
-    """Return the address of an array's first entry."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.ptrtoint(data, _INT64)
-
-    return types.int64(array), generate

@@ -1,4 +1,4 @@
-"""Calls of compiled kernels: all that one is told, in a block of numbers. Importing imports Numba.
+"""Calls of compiled kernels: all that one is told, in a block of numbers.
 
 What stays the same from product to product is put together once; `Call.run` adds the rest.
 """
@@ -8,19 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import from_dtype, types
 
 from lazyop.kernels import places
+from lazyop.kernels.addresses import address
 from lazyop.kernels.aligned import LINE_BYTES
-from lazyop.kernels.places import CONJUGATED, SCRATCH, X_LD, Y_LD, X, Y
+from lazyop.kernels.places import CONJUGATED, SCRATCH, X_LD, Y_LD
 from lazyop.kernels.scratch import scratch
 from lazyop.kernels.team import share
-from lazyop.kernels.turns import address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from lazyop.kernels.machine_code import Kernel
 
     Values = npt.NDArray[Any]
 
@@ -30,8 +31,8 @@ class Call:
 
     Parameters
     ----------
-    kernel : callable
-        A compiled function of a block, a seat, and an array of the dtype that it is for.
+    kernel : Kernel
+        A function of such a block.
     dtype : dtype
     units, threads : int
         Units of work, and how many threads at most share it.
@@ -44,10 +45,10 @@ class Call:
     """
 
     def __init__(
-        self, kernel: Callable[..., None], dtype: np.dtype[Any], units: int, threads: int,
+        self, kernel: Kernel, dtype: np.dtype[Any], units: int, threads: int,
         room: int, weights: Values, stages: npt.NDArray[np.int64], own: Sequence[int | Values],
     ) -> None:  # fmt: skip
-        self._kernel, self._like = kernel, np.empty(0, dtype)
+        self._run = kernel.run
         self._threads = min(units, threads)
         self._kept = weights, stages, own  # the block has but their addresses
         step = -(-room * dtype.itemsize // LINE_BYTES) * LINE_BYTES
@@ -59,8 +60,7 @@ class Call:
         block[places.STAGE_COUNT], block[places.SCRATCH_STEP] = len(stages), step
         for place, value in enumerate(own, places.OWN):
             block[place] = value.ctypes.data if isinstance(value, np.ndarray) else value
-        if self._threads > 1:
-            block[places.FUNCTION] = _pointer(kernel, self._like)
+        block[places.FUNCTION] = kernel.address
         # Blocks that no product uses now, each with its address.
         self._spare: list[tuple[npt.NDArray[np.int64], int]] = []
 
@@ -71,7 +71,6 @@ class Call:
         except IndexError:
             block = self._pattern.copy()
             at = block.ctypes.data
-        block[X], block[Y] = x, y
         if x_ld:
             block[X_LD], block[Y_LD] = x_ld, y_ld
         if self._is_complex:
@@ -80,16 +79,7 @@ class Call:
             room = scratch(self._bytes)
             block[SCRATCH] = address(room)
         if self._threads > 1:
-            share(block, at, self._threads, self._kernel, self._like)
+            share(block, at, self._threads, self._run, x, y)
         else:
-            self._kernel(at, 0, self._like)
+            self._run(at, x, y)
         self._spare.append((block, at))
-
-
-def _pointer(kernel: Any, like: Values) -> int:
-    """Return the address of a kernel's machine code."""
-    arguments = (types.int64, types.int64, types.Array(from_dtype(like.dtype), 1, "C"))
-    kernel.compile(arguments)
-    compiled = kernel.overloads[arguments]
-    pointer: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-    return pointer

@@ -79,6 +79,7 @@ class ChainKernel:
         self._merged = merged
         self.dtype = self.values[0].dtype
         self._ways: dict[tuple[int, bool], Columns] = {}
+        self._vectors: list[Vector | None] = [None, None]
 
     @cached_property
     def packed(self) -> Packed:
@@ -139,16 +140,15 @@ class ChainKernel:
             way = self._ways[columns, transposed] = Columns(self.packed, transposed, columns)
         return way
 
-    @cached_property
-    def _vectors(self) -> tuple[Vector, Vector]:
-        return Vector(self.packed, False), Vector(self.packed, True)
-
     def vector(self, x: Values, *, transposed: bool, conjugated: bool) -> Values:
         """Multiply a vector of the weights' dtype, by the weights in reading order."""
         flags = x.flags
         if not (flags.c_contiguous and flags.aligned):
             x = np.require(x, requirements=("C", "A"))
-        return self._vectors[transposed].run(x, conjugated)
+        way = self._vectors[transposed]
+        if way is None:
+            way = self._vectors[transposed] = Vector(self.packed, transposed)
+        return way.run(x, conjugated)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numba import njit
 from lazyop.kernels import places
 from lazyop.kernels.general import general_columns as _general_columns
 from lazyop.kernels.general import general_vector as _general_vector
-from lazyop.kernels.jit import INNER, MERGED, compiled
+from lazyop.kernels.jit import INNER, MERGED
 from lazyop.kernels.packing import STAGE_WIDTH, Kind
 from lazyop.kernels.thin_columns import high_columns as _high_columns
 from lazyop.kernels.thin_columns import low_columns as _low_columns
@@ -21,7 +21,7 @@ from lazyop.kernels.thin_columns import stage_columns
 from lazyop.kernels.thin_vector import high_vector as _high_vector
 from lazyop.kernels.thin_vector import low_vector as _low_vector
 from lazyop.kernels.thin_vector import stage_vector
-from lazyop.kernels.turns import array_at, array_from, in_turns, own_numbers, table_at, word
+from lazyop.kernels.turns import array_at, array_from, kernels, own_numbers, table_at, word
 
 _GENERAL = int(Kind.GENERAL)
 
@@ -129,111 +129,36 @@ def _blocks_columns(
 _mixed_columns, _only_general_columns = _columns_by(_pairs_columns), _columns_by(_nothing)
 _mixed_vector, _only_general_vector = _vector_by(_pairs_vector), _vector_by(_nothing)
 
-# What is called is one compiled function for each body and direction. ---------------------------
+# What is called is one kernel for each body and direction. --------------------------------------
 
 
-@njit(**INNER)
-def _arguments(block, seat, like, count):
-    """Return what all kernels take, and as many numbers of their own, from a block."""
-    scratch = word(block, places.SCRATCH) + seat * word(block, places.SCRATCH_STEP)
-    return (
-        array_at(word(block, places.X), like.dtype),
-        word(block, places.X_LD),
-        array_at(word(block, places.Y), like.dtype),
-        word(block, places.Y_LD),
-        array_at(scratch, like.dtype),
-        array_at(word(block, places.WEIGHTS), like.dtype),
-        table_at(word(block, places.STAGES), word(block, places.STAGE_COUNT), STAGE_WIDTH),
-        word(block, places.CONJUGATED) != 0,
-        *own_numbers(block, count),
-    )
+def _kernels(body, own):
+    """Return the kernels of a body that takes so many numbers of its own."""
+
+    @njit(**INNER)
+    def arguments(block, seat, x, y, dtype):
+        scratch = word(block, places.SCRATCH) + seat * word(block, places.SCRATCH_STEP)
+        return (
+            array_at(x, dtype),
+            word(block, places.X_LD),
+            array_at(y, dtype),
+            word(block, places.Y_LD),
+            array_at(scratch, dtype),
+            array_at(word(block, places.WEIGHTS), dtype),
+            table_at(word(block, places.STAGES), word(block, places.STAGE_COUNT), STAGE_WIDTH),
+            word(block, places.CONJUGATED) != 0,
+            *own_numbers(block, own),
+        )
+
+    return kernels(body, arguments)
 
 
-@compiled
-def low_vector(block, seat, like):
-    in_turns(_low_vector, False, block, seat, _arguments(block, seat, like, 2))
-
-
-@compiled
-def low_vector_transposed(block, seat, like):
-    in_turns(_low_vector, True, block, seat, _arguments(block, seat, like, 2))
-
-
-@compiled
-def high_vector(block, seat, like):
-    in_turns(_high_vector, False, block, seat, _arguments(block, seat, like, 4))
-
-
-@compiled
-def high_vector_transposed(block, seat, like):
-    in_turns(_high_vector, True, block, seat, _arguments(block, seat, like, 4))
-
-
-@compiled
-def low_columns(block, seat, like):
-    in_turns(_low_columns, False, block, seat, _arguments(block, seat, like, 6))
-
-
-@compiled
-def low_columns_transposed(block, seat, like):
-    in_turns(_low_columns, True, block, seat, _arguments(block, seat, like, 6))
-
-
-@compiled
-def high_columns(block, seat, like):
-    in_turns(_high_columns, False, block, seat, _arguments(block, seat, like, 6))
-
-
-@compiled
-def high_columns_transposed(block, seat, like):
-    in_turns(_high_columns, True, block, seat, _arguments(block, seat, like, 6))
-
-
-@compiled
-def mixed_columns(block, seat, like):
-    in_turns(_mixed_columns, False, block, seat, _arguments(block, seat, like, 3))
-
-
-@compiled
-def mixed_columns_transposed(block, seat, like):
-    in_turns(_mixed_columns, True, block, seat, _arguments(block, seat, like, 3))
-
-
-@compiled
-def mixed_vector(block, seat, like):
-    in_turns(_mixed_vector, False, block, seat, _arguments(block, seat, like, 4))
-
-
-@compiled
-def mixed_vector_transposed(block, seat, like):
-    in_turns(_mixed_vector, True, block, seat, _arguments(block, seat, like, 4))
-
-
-@compiled
-def general_columns(block, seat, like):
-    in_turns(_only_general_columns, False, block, seat, _arguments(block, seat, like, 3))
-
-
-@compiled
-def general_columns_transposed(block, seat, like):
-    in_turns(_only_general_columns, True, block, seat, _arguments(block, seat, like, 3))
-
-
-@compiled
-def blocks_columns(block, seat, like):
-    in_turns(_blocks_columns, False, block, seat, _arguments(block, seat, like, 2))
-
-
-@compiled
-def blocks_columns_transposed(block, seat, like):
-    in_turns(_blocks_columns, True, block, seat, _arguments(block, seat, like, 2))
-
-
-@compiled
-def general_vector(block, seat, like):
-    in_turns(_only_general_vector, False, block, seat, _arguments(block, seat, like, 4))
-
-
-@compiled
-def general_vector_transposed(block, seat, like):
-    in_turns(_only_general_vector, True, block, seat, _arguments(block, seat, like, 4))
+low_vector, low_vector_transposed = _kernels(_low_vector, 2)
+high_vector, high_vector_transposed = _kernels(_high_vector, 4)
+low_columns, low_columns_transposed = _kernels(_low_columns, 6)
+high_columns, high_columns_transposed = _kernels(_high_columns, 6)
+mixed_columns, mixed_columns_transposed = _kernels(_mixed_columns, 3)
+mixed_vector, mixed_vector_transposed = _kernels(_mixed_vector, 4)
+general_columns, general_columns_transposed = _kernels(_only_general_columns, 3)
+general_vector, general_vector_transposed = _kernels(_only_general_vector, 4)
+blocks_columns, blocks_columns_transposed = _kernels(_blocks_columns, 2)

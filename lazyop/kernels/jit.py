@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from numba import njit
+from numba import njit, types
+
+from lazyop.kernels.code_files import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 #: Contraction to fused multiply-adds rounds less; no other freedom is taken.
 #: Nothing is allocated, so that arrays need no reference counts.
@@ -15,22 +22,30 @@ _OPTIONS: dict[str, Any] = {
     "_nrt": False,
 }
 
-#: For functions that are compiled into others, and called from nowhere else.
-INNER: dict[str, Any] = {
-    **_OPTIONS,
-    "forceinline": True,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
+#: For functions that Python does not call as they are.
+_BARE: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
+#: For those of them that are compiled into others, and called from nowhere else.
+INNER: dict[str, Any] = {**_BARE, "forceinline": True}
 
 #: For those of them that hold much and are called from one place: Numba compiles what it compiles
 #: into others by itself as well, with all that is compiled into that in turn.
 MERGED: dict[str, Any] = {**INNER, "forceinline": False, "inline": "always"}
 
 
+def machine_code(kernel: Callable[..., None], dtype: np.dtype[Any]) -> Code:
+    """Compile a kernel, a function of four numbers and a dtype, for that dtype."""
+    of_dtype: Any = types.Omitted  # a constant, which takes no place among the arguments
+    arguments = *(types.int64,) * 4, of_dtype(dtype.type)
+    dispatcher: Any = njit(**_BARE)(kernel)
+    dispatcher.compile(arguments)
+    compiled = dispatcher.overloads[arguments]
+    _, _, (object_code, _) = compiled.library.serialize_using_object_code()
+    return Code(compiled.fndesc.llvm_func_name, object_code)
+
+
 def compiled(function: Any) -> Any:
-    """Compile with the code cached on disk, or without where there is no place for a cache."""
+    """Compile as kernels are, for arrays, with the code cached by Numba."""
     return cached(function, **_OPTIONS)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lazyop.kernels import aligned
+from lazyop.kernels.addresses import address
+from lazyop.kernels.calls import Call
+from lazyop.kernels.machine_code import kernel
 from lazyop.kernels.packing import RAISED
 from lazyop.kernels.plan import choose_packed_tiling
-
-if TYPE_CHECKING:
-    from lazyop.kernels.calls import Call
 
 __all__ = ["FEWEST_ROWS", "GUARD", "PackedChain"]
 
@@ -89,9 +90,6 @@ class PackedChain:
 
     def vector(self, x: Values, *, transposed: bool) -> Values:
         """Multiply a contiguous vector by the chain, or its transpose."""
-        from lazyop.kernels import aligned
-        from lazyop.kernels.turns import address
-
         y = aligned.empty(x.shape, x.size, x.dtype)
         source, target = address(x), address(y)
         for call in self._calls(x.dtype, transposed):
@@ -107,9 +105,6 @@ class PackedChain:
         return made
 
     def _make_calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:
-        from lazyop.kernels import packed_pairs
-        from lazyop.kernels.calls import Call
-
         rows = 1 << self.levels
         ends, stages = self._table()
         scale = np.ldexp(1.0, [self._scale]).astype(dtype)
@@ -118,8 +113,8 @@ class PackedChain:
         span, width, count, threads = tiling.span, tiling.width, tiling.low_stages, tiling.threads
 
         def call(name: str, units: int, *own: int | Values) -> Call:
-            kernel = getattr(packed_pairs, name + "_transposed" * transposed)
-            return Call(kernel, dtype, units, threads, 0, self.words, stages, own)
+            code = kernel("packed_pairs", name + "_transposed" * transposed, dtype)
+            return Call(code, dtype, units, threads, 0, self.words, stages, own)
 
         low = call("low", rows // span, scale, ends, count, span)
         if count == len(stages):

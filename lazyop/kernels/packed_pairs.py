@@ -20,10 +20,10 @@ from lazyop.kernels.codes import (
     narrow,
     narrow_transposed,
 )
-from lazyop.kernels.jit import INNER, compiled
+from lazyop.kernels.jit import INNER
 from lazyop.kernels.octets import eight, load_eight, magnitude, scaled, store_eight
 from lazyop.kernels.places import PACKED_STAGE_WIDTH
-from lazyop.kernels.turns import array_at, in_turns, own_numbers, table_at, word
+from lazyop.kernels.turns import array_at, kernels, own_numbers, table_at, word
 
 #: From this stride on, codes of rows that far apart begin at the same bit of a word.
 _FAR = 256
@@ -217,44 +217,28 @@ def _high(transposed, first, stop, X, Y, W, stages, start, unit, width, rows):
 
 
 @njit(**INNER)
-def _shared(block, like):
+def _shared(block, x, y, dtype):
     """Return what both kernels take."""
     return (
-        array_at(word(block, places.X), like.dtype),
-        array_at(word(block, places.Y), like.dtype),
+        array_at(x, dtype),
+        array_at(y, dtype),
         array_at(word(block, places.WEIGHTS), uint32),
         table_at(word(block, places.STAGES), word(block, places.STAGE_COUNT), PACKED_STAGE_WIDTH),
     )
 
 
 @njit(**INNER)
-def _low_arguments(block, like):
+def _low_arguments(block, _seat, x, y, dtype):
     scale, ends, count, span = own_numbers(block, 4)
     return (
-        *_shared(block, like), array_at(scale, like.dtype), array_at(ends, int64), count, span,
+        *_shared(block, x, y, dtype), array_at(scale, dtype), array_at(ends, int64), count, span,
     )  # fmt: skip
 
 
 @njit(**INNER)
-def _high_arguments(block, like):
-    return (*_shared(block, like), *own_numbers(block, 4))
+def _high_arguments(block, _seat, x, y, dtype):
+    return (*_shared(block, x, y, dtype), *own_numbers(block, 4))
 
 
-@compiled
-def low(block, seat, like):
-    in_turns(_low, False, block, seat, _low_arguments(block, like))
-
-
-@compiled
-def low_transposed(block, seat, like):
-    in_turns(_low, True, block, seat, _low_arguments(block, like))
-
-
-@compiled
-def high(block, seat, like):
-    in_turns(_high, False, block, seat, _high_arguments(block, like))
-
-
-@compiled
-def high_transposed(block, seat, like):
-    in_turns(_high, True, block, seat, _high_arguments(block, like))
+low, low_transposed = kernels(_low, _low_arguments)
+high, high_transposed = kernels(_high, _high_arguments)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lazyop.kernels.aligned import joined
 from lazyop.kernels.plan import Tiling, choose_tiling
 
 if TYPE_CHECKING:
@@ -152,8 +153,6 @@ class _Stage:
 
 def pack(factors: Sequence[Values]) -> Packed:
     """Pack the values of factors, leftmost first."""
-    from lazyop.kernels.aligned import joined
-
     stages: list[_Stage] = []
     runs = _runs(factors)
     for run in runs:

@@ -25,5 +25,8 @@ SIZE = OWN + OWN_COUNT
 #: What a team's numbers say: the bell, the open block, and how many helpers are inside.
 BELL, BLOCK, INSIDE = range(3)
 
+#: What a helper's numbers say: its seat, and what it saw the bell show last.
+SEAT, SEEN = range(2)
+
 #: Numbers that say what a stage of packed weights is.
 PACKED_STAGE_WIDTH = 5

@@ -6,6 +6,8 @@ figures in it come from `benchmarks/compare.py`; they need only be right to a fa
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -79,8 +81,8 @@ _CODES_PER_THREAD = 100_000
 
 @cache
 def has_compiled() -> bool:
-    """Whether Numba is installed. It is imported at the first product, not before."""
-    return find_spec("numba") is not None
+    """Whether Numba is installed, and may compile. It is imported when it has to."""
+    return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 def choose_kernel(shape: Shape, columns: int) -> str:
@@ -249,9 +251,16 @@ def _threads(parts: int) -> int:
 
 @cache
 def _allowed_threads() -> int:
-    from numba import get_num_threads
-
-    return int(get_num_threads())
+    numba = sys.modules.get("numba")
+    if numba is not None:
+        return int(numba.get_num_threads())
+    number = os.environ.get("NUMBA_NUM_THREADS")
+    if not number:
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if not number.strip().isdecimal() or int(number) < 1:
+        raise ValueError(f"NUMBA_NUM_THREADS must be a number from 1 on, got {number!r}")
+    return int(number)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from lazyop.kernels import aligned
+from lazyop.kernels.addresses import address
+from lazyop.kernels.calls import Call
+from lazyop.kernels.machine_code import kernel
 from lazyop.kernels.team import PARTS_PER_THREAD
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lazyop.kernels.calls import Call
     from lazyop.kernels.packing import Packed
 
     Values = npt.NDArray[Any]
@@ -38,9 +41,6 @@ class _Product:
     _calls: tuple[Call, ...]
 
     def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
-        from lazyop.kernels import aligned, turns
-
-        self._address, self._new = turns.address, aligned.empty
         self.packed, self.columns = packed, columns
         self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
         self.tiling = packed.tiling(columns)
@@ -48,12 +48,10 @@ class _Product:
 
     def _call(self, name: str, units: int, room: int, *own: int) -> Call:
         """Return the call of a kernel, which takes so many entries of scratch in each thread."""
-        from lazyop.kernels import calls, cpu
-
-        kernel = getattr(cpu, name + self._suffix)
+        code = kernel("cpu", name + self._suffix, self.dtype)
         weights, stages = self.packed.weights, self.packed.stages
         threads = self.tiling.threads
-        return calls.Call(kernel, self.dtype, units, threads, room, weights, stages, own)
+        return Call(code, self.dtype, units, threads, room, weights, stages, own)
 
 
 class Vector(_Product):
@@ -90,8 +88,8 @@ class Vector(_Product):
     def run(self, x: Values, conjugated: bool) -> Values:
         """Return the product."""
         rows, dtype = self.rows, self.dtype
-        y = np.empty(rows, dtype) if self._is_short else self._new((rows,), rows, dtype)
-        source, target = self._address(x), self._address(y)
+        y = np.empty(rows, dtype) if self._is_short else aligned.empty((rows,), rows, dtype)
+        source, target = address(x), address(y)
         if self.packed.is_thin or len(self._calls) == 1:
             for call in self._calls:
                 call.run(source, target, conjugated)
@@ -104,7 +102,7 @@ class Vector(_Product):
         buffers = np.empty((2, self.packed.longest), self.dtype)
         *others, last = self._calls
         for call, buffer in zip(others, itertools.cycle(buffers), strict=False):
-            between = self._address(buffer)
+            between = address(buffer)
             call.run(source, between, conjugated)
             source = between
         last.run(source, target, conjugated)
@@ -149,9 +147,9 @@ class Columns(_Product):
     def run(self, X: Values, conjugated: bool) -> Values:
         """Return the product."""
         rows, columns = self.rows, self.columns
-        Y = self._new((rows, columns), rows * columns, self.dtype)
+        Y = aligned.empty((rows, columns), rows * columns, self.dtype)
         flat, ld = rows_of(X)
-        source, target = self._address(flat), self._address(Y)
+        source, target = address(flat), address(Y)
         for call in self._calls:
             call.run(source, target, conjugated, ld, columns)
             source, ld = target, columns

@@ -1,4 +1,4 @@
-"""Scratch memory, of which every thread keeps its own. Importing this imports Numba."""
+"""Scratch memory, of which every thread keeps its own."""
 
 from __future__ import annotations
 

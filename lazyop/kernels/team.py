@@ -12,11 +12,12 @@ import os
 import threading
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lazyop.kernels import places
+from lazyop.kernels.machine_code import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +38,7 @@ class Team:
     """Helpers of whichever thread asks first; there are as many as were ever asked for."""
 
     def __init__(self) -> None:
-        from lazyop.kernels.turns import serve
-
-        self._serve = serve
+        self._serve = kernel("turns", "serve", np.dtype(np.int64)).run
         self._numbers = np.zeros(3, np.int64)
         self._at = self._numbers.ctypes.data
         self._busy = threading.Lock()
@@ -52,11 +51,11 @@ class Team:
 
     def _seconds_of_a_look(self) -> float:
         """Return the least of some trials: others that want the processor make one look slow."""
-        self._serve(self._at, 0, 0, 0)  # which compiles it
+        helper = np.zeros(2, np.int64)
         trials = []
         for _ in range(_TRIALS):
             start = time.perf_counter()
-            self._serve(self._at, 0, 0, _TRIAL_LOOKS)
+            self._serve(self._at, helper.ctypes.data, _TRIAL_LOOKS)
             trials.append(time.perf_counter() - start)
         return min(trials) / _TRIAL_LOOKS
 
@@ -65,13 +64,14 @@ class Team:
         block: npt.NDArray[np.int64],
         at: int,
         threads: int,
-        kernel: Callable[..., None],
-        like: Any,
+        run: Callable[[int, int, int], None],
+        x: int,
+        y: int,
     ) -> None:
         """Run a kernel together with helpers, or alone where they are busy."""
         block[places.NEXT] = block[places.PARTS] = 0
         if not self._busy.acquire(blocking=False):
-            kernel(at, 0, like)
+            run(at, x, y)
             return
         try:
             self._rings += 1
@@ -81,7 +81,7 @@ class Team:
                 self._hire()
             if self._asleep:
                 self._wake()
-            kernel(at, 0, like)
+            run(at, x, y)
         finally:
             self._busy.release()
 
@@ -100,11 +100,13 @@ class Team:
 
     def _help(self, seat: int, seen: int) -> None:
         """Do what a helper does for all its life."""
+        helper = np.array([seat, seen], np.int64)
+        at = helper.ctypes.data
         while not self._is_closed:
-            seen = self._serve(self._at, seat, seen, self._looks)
+            self._serve(self._at, at, self._looks)
             with self._condition:
                 self._asleep += 1
-                while self._rings == seen and not self._is_closed:
+                while self._rings == helper[places.SEEN] and not self._is_closed:
                     self._condition.wait()
                 self._asleep -= 1
             _leave(self._caller)
@@ -130,8 +132,9 @@ if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in 
 
 
 def share(
-    block: npt.NDArray[np.int64], at: int, threads: int, kernel: Callable[..., None], like: Any
-) -> None:
+    block: npt.NDArray[np.int64], at: int, threads: int, run: Callable[[int, int, int], None],
+    x: int, y: int,
+) -> None:  # fmt: skip
     """Run a kernel in so many threads at most.
 
     Parts are taken one after another by whoever is free, so that a thread that starts late, or
@@ -144,12 +147,12 @@ def share(
     at : int
         Its address.
     threads : int
-    kernel : callable
-        Whose address the block holds, too.
-    like : array
-        Of the dtype that the kernel is for.
+    run : callable
+        The kernel, whose address the block holds, too.
+    x, y : int
+        Addresses of the argument and the result.
     """
-    _team().share(block, at, threads, kernel, like)
+    _team().share(block, at, threads, run, x, y)
 
 
 @cache

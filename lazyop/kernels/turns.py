@@ -9,7 +9,7 @@ part left it shuts the block, and waits until nobody is inside.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba import njit, types
@@ -18,8 +18,11 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from lazyop.kernels import places
-from lazyop.kernels.atomics import add, address_of, pause, read, write
-from lazyop.kernels.jit import INNER, compiled
+from lazyop.kernels.atomics import add, pause, read, write
+from lazyop.kernels.jit import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @njit(**INNER)
@@ -51,8 +54,10 @@ def _next_turn(block):
 
 
 @njit(**INNER)
-def _open(block):
+def _open(block, x, y):
     team = word(block, places.TEAM)
+    write(_spot(block, places.X), x)
+    write(_spot(block, places.Y), y)
     write(_spot(team, places.BLOCK), block)
     write(_spot(team, places.BELL), word(block, places.RING))
 
@@ -66,13 +71,13 @@ def _shut(block):
 
 
 @njit(**INNER)
-def in_turns(body, transposed, block, seat, args):
+def _in_turns(body, transposed, block, seat, x, y, args):
     """Call ``body(transposed, first, stop, *args)``: for all units, or in turns with others."""
     is_shared = word(block, places.PARTS) > 0
     first, stop = 0, word(block, places.UNITS)
     if is_shared:
         if seat == 0:
-            _open(block)
+            _open(block, x, y)
         first, stop = _next_turn(block)
     while first < stop:
         body(transposed, first, stop, *args)
@@ -83,41 +88,60 @@ def in_turns(body, transposed, block, seat, args):
         _shut(block)
 
 
+def kernels(body, arguments):
+    """Return the kernel of a body, and that of its transpose.
+
+    Parameters
+    ----------
+    body : callable
+        ``body(transposed, first, stop, *args)`` does those units of the work.
+    arguments : callable
+        ``arguments(block, seat, x, y, dtype)`` returns the rest of what it takes.
+    """
+
+    def kernel_of(transposed):
+        def kernel(block, seat, x, y, dtype):
+            _in_turns(body, transposed, block, seat, x, y, arguments(block, seat, x, y, dtype))
+
+        return kernel
+
+    return kernel_of(False), kernel_of(True)
+
+
+def _loaded(builder: Any, block: Any, each: Iterable[int]) -> list[Any]:
+    """Load numbers of a block."""
+    start = builder.inttoptr(block, block.type.as_pointer())
+    return [builder.load(builder.gep(start, [ir.Constant(block.type, k)])) for k in each]
+
+
 @intrinsic
 def _call(typing: Any, block: Any, seat: Any) -> Any:
-    """Call a block's function, as it was compiled for arguments like those of all kernels."""
-    arguments = (types.int64, types.int64, types.Array(types.float64, 1, "C"))
+    """Call a block's function, as `lazyop.kernels.machine_code` has it."""
+    arguments = (types.int64,) * 4
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = builder.add(args[0], ir.Constant(args[0].type, places.BYTES * places.FUNCTION))
-        number = builder.load(builder.inttoptr(place, args[0].type.as_pointer()))
+        number, *ends = _loaded(builder, args[0], (places.FUNCTION, places.X, places.Y))
         convention = context.call_conv
         kind = convention.get_function_type(types.none, arguments)
         function = builder.inttoptr(number, kind.as_pointer())
-        nothing = context.get_constant_null(arguments[2])
-        convention.call_function(builder, function, types.none, arguments, [*args, nothing])
+        convention.call_function(builder, function, types.none, arguments, [*args, *ends])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), generate
 
 
-@compiled
-def serve(team, seat, seen, looks):
+def serve(team, _seat, helper, looks, _dtype):
     """Help with one call after another, until the bell was silent for so many looks.
 
     Parameters
     ----------
     team : int
         The address of its numbers: the bell's, the open block, and how many are inside.
-    seen : int
-        What the bell showed before.
-
-    Returns
-    -------
-    int
-        What it shows.
+    helper : int
+        The address of its own: its seat, and what it saw the bell show last.
+    looks : int
     """
-    left = looks
+    seat, seen, left = word(helper, places.SEAT), word(helper, places.SEEN), looks
     while left > 0:
         left -= 1
         rung = word(team, places.BELL)
@@ -130,7 +154,7 @@ def serve(team, seat, seen, looks):
         if block != 0 and seat < word(block, places.SEATS):
             _call(block, seat)
         add(_spot(team, places.INSIDE), -1)
-    return seen
+    write(_spot(helper, places.SEEN), seen)
 
 
 @intrinsic
@@ -174,9 +198,7 @@ def own_numbers(typing: Any, block: Any, count: Any) -> Any:
     each = range(places.OWN, places.OWN + count.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = builder.inttoptr(args[0], args[0].type.as_pointer())
-        found = [builder.load(builder.gep(start, [ir.Constant(args[0].type, k)])) for k in each]
-        return cgutils.pack_array(builder, found)
+        return cgutils.pack_array(builder, _loaded(builder, args[0], each))
 
     return types.UniTuple(types.int64, len(each))(types.int64, count), generate
 
@@ -202,9 +224,3 @@ def _array(context: Any, builder: Any, array: Any, address: Any, shape: list[Any
         meminfo=None,
     )
     return made._getvalue()
-
-
-@compiled
-def address(numbers):
-    """Return the address of an array's first entry."""
-    return address_of(numbers)

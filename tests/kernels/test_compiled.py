@@ -355,8 +355,8 @@ def test_import_leaves_numba_alone():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_folder_for_the_cache(monkeypatch):
-    """Where Numba finds no folder to write to, the kernels compile without a cache."""
+def test_no_folder_for_the_cache_of_numba(monkeypatch):
+    """Where Numba finds no folder to write to, what it is to keep compiles without a cache."""
     from lazyop.kernels import jit
 
     refused = []
@@ -372,11 +372,11 @@ def test_no_folder_for_the_cache(monkeypatch):
     assert refused
 
 
-def test_cached_code_never_takes_the_name_of_other_code(monkeypatch):
+def test_code_that_numba_keeps_never_takes_the_name_of_other_code(monkeypatch):
     """Not even that of a process that compiles for another dtype at the same time."""
-    from lazyop.kernels import cpu
+    from lazyop.kernels import by_energy
 
-    files = cpu.low_vector._cache._cache_file
+    files = by_energy.multiply_part._cache._cache_file
     monkeypatch.setattr(files, "_load_index", dict)  # neither has seen what the other one saved
     monkeypatch.setattr(files, "_save_index", lambda overloads: None)
     saved = {}
