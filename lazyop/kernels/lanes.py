@@ -184,6 +184,28 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), generate
 
 
+def _fetching(writes: int) -> Any:
+    """Make a function that has a line fetched into the cache, to be written to or not."""
+
+    @intrinsic
+    def fetch(typing: Any, array: Any, at: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            entry = _pointer(context, builder, array, args[0], args[1], ir.IntType(8))
+            kind = ir.FunctionType(ir.VoidType(), [entry.type, _INT32, _INT32, _INT32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", (entry.type,), kind)
+            often, of_data = 3, 1
+            builder.call(function, [entry, *map(_INT32, (writes, often, of_data))])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp), generate
+
+    return fetch
+
+
+#: Have the line fetched that holds an entry of an array, if there is one, for loads or for stores.
+fetch_to_load, fetch_to_store = _fetching(0), _fetching(1)
+
+
 @intrinsic
 def plus(typing: Any, x: Any, y: Any) -> Any:
     """Return ``x + y``."""

@@ -9,7 +9,16 @@ from __future__ import annotations
 from numba import njit
 
 from lazyop.kernels.jit import INNER, MERGED
-from lazyop.kernels.lanes import lanes_of, load, register, single, store, weight_column
+from lazyop.kernels.lanes import (
+    fetch_to_load,
+    fetch_to_store,
+    lanes_of,
+    load,
+    register,
+    single,
+    store,
+    weight_column,
+)
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
 from lazyop.kernels.rows import copy_rows
@@ -18,10 +27,30 @@ from lazyop.kernels.thin_vector import load_four, store_four, weights_before
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
 _UNIT_QUAD, _HALF_UNIT_QUAD = int(Kind.UNIT_QUAD), int(Kind.HALF_UNIT_QUAD)
 
+#: How many rows ahead of those that are read the next ones are fetched into the cache.
+_AHEAD = 8
+
 
 @njit(**INNER)
 def _two(S, s, step, like):
     return load(S, s, like), load(S, s + step, like)
+
+
+@njit(**INNER)
+def _coming(at, step, rows, count):
+    """Return where the coming rows begin, and how much of them to fetch for an entry of a row.
+
+    Rows that do not lie side by side are not fetched: lines that are named then are here already.
+    """
+    return (at + _AHEAD * step, rows) if step == count else (at, 1)
+
+
+@njit(**INNER)
+def _fetch(fetch, array, coming, rows, t, like):
+    """Have lines of the coming rows fetched, in order: as much as registers of `rows` rows hold."""
+    start, factor = coming
+    for line in range(rows // 2):  # of two registers
+        fetch(array, start + factor * t + 2 * line * lanes_of(like))
 
 
 @njit(**INNER)
@@ -32,7 +61,11 @@ def _registers_of_block(
     step = lanes_of(like)
     p = weight_column(W, w, w_step, conj, like, 4)
     if kind == _PAIR:
+        s_coming, d_coming = _coming(s, s_step, 2, stop), _coming(d, d_step, 2, stop)
         for t in range(first, stop, step):
+            if not transposed:
+                _fetch(fetch_to_load, S, s_coming, 2, t, like)
+                _fetch(fetch_to_store, D, d_coming, 2, t, like)
             y = pair(_two(S, s + t, s_step, like), p, transposed)
             store(D, d + t, y[0])
             store(D, d + d_step + t, y[1])
@@ -44,7 +77,11 @@ def _registers_of_block(
     elif kind == _HALF_UNIT_QUAD:
         q = weight_column(W, w + 4 * w_step, w_step, conj, like, 4)
         r = weight_column(W, w + 8 * w_step, w_step, conj, like, 4)
+        s_coming, d_coming = _coming(s, s_step, 4, stop), _coming(d, d_step, 4, stop)
         for t in range(first, stop, step):
+            if not transposed:
+                _fetch(fetch_to_load, S, s_coming, 4, t, like)
+                _fetch(fetch_to_store, D, d_coming, 4, t, like)
             x = load_four(S, s + t, s_step, like)
             store_four(D, d + t, d_step, half_unit_quad(x, p, q, r, transposed))
     else:
