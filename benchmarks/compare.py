@@ -21,6 +21,7 @@ import re
 import sys
 import time
 import warnings
+from itertools import chain
 from pathlib import Path
 from timeit import Timer
 
@@ -116,16 +117,19 @@ def prepared(contender: Contender, problem: object) -> Product:
 def in_turn(products: dict[str, Product], rounds: int) -> dict[str, list[float]]:
     """Microseconds of a call of each product, from rounds in which all take a turn.
 
-    The order is another in each round: who comes after a BLAS meets its threads still awake.
+    The order is another in each round: who comes after a BLAS meets its threads still awake. A
+    product and its adjoint, which are to take the same time, have their turns one after the other.
     """
     timers = {name: Timer(product) for name, product in products.items()}
     seconds = {name: seconds_of_a_call(timer) for name, timer in timers.items()}
     times = {name: [] for name in timers}
     gc.collect()
-    order, shuffled = list(timers), random.Random(0)
+    pair = [name for name in timers if name in ("lazyop", "lazyop adjoint")]
+    groups, shuffled = [pair, *([name] for name in timers if name not in pair)], random.Random(0)
     for _ in range(rounds):
-        shuffled.shuffle(order)
-        for name in order:
+        shuffled.shuffle(groups)
+        shuffled.shuffle(pair)
+        for name in chain.from_iterable(groups):
             timer = timers[name]
             warming, counted = (math.ceil(s / seconds[name]) for s in (WARM_UP, TURN))
             time.sleep(PAUSE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numba
 from numba import njit, types
 
 from lazyop.kernels.code_files import Code
@@ -21,6 +22,9 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "nsz"},
     "_nrt": False,
 }
+
+#: Arguments of a kernel's machine code: where the result and an exception go, and four numbers.
+_TAKEN = 6
 
 #: For functions that Python does not call as they are.
 _BARE: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -40,6 +44,12 @@ def machine_code(kernel: Callable[..., None], dtype: np.dtype[Any]) -> Code:
     dispatcher: Any = njit(**_BARE)(kernel)
     dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
+    taken = dispatcher.targetctx.call_conv.get_function_type(types.none, arguments).args
+    if len(taken) != _TAKEN:
+        raise NotImplementedError(
+            f"Numba {numba.__version__} compiles functions that take {len(taken)} arguments, where "
+            f"lazyop knows how to call those of {_TAKEN}; install another version, or none"
+        )
     _, _, (object_code, _) = compiled.library.serialize_using_object_code()
     return Code(compiled.fndesc.llvm_func_name, object_code)
 

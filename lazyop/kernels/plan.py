@@ -53,7 +53,7 @@ _JOINED = 16
 _CACHE_BYTES = 1 << 19
 
 #: A vector longer than this leaves that cache, so that a chain takes it up part by part.
-_VECTOR_BYTES = 1 << 18
+_VECTOR_BYTES = 1 << 19
 
 #: The most columns that a tile has, and the fewest for which tiles of columns pay.
 _TILE, FEWEST_COLUMNS = 64, 4
