@@ -59,11 +59,12 @@ def run(program):
 
 def main():
     """Print a table, and write the figures with the versions that gave them."""
-    import lazyop
     import llvmlite
     import numba
     import numpy
     import scipy
+
+    import lazyop
 
     folder = RESULTS.parent / "__pycache__"
     folder.mkdir(exist_ok=True)
