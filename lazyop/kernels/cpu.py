@@ -11,6 +11,7 @@ from __future__ import annotations
 from numba import njit
 
 from lazyop.kernels import places
+from lazyop.kernels.general import BY_I, BY_J, BY_ROW
 from lazyop.kernels.general import general_columns as _general_columns
 from lazyop.kernels.general import general_vector as _general_vector
 from lazyop.kernels.jit import INNER, MERGED
@@ -57,12 +58,15 @@ def _columns_by(pairs):
 
     @njit(**INNER)
     def run(
-        transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj, size, columns, tile
+        transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj, size, columns, tile,
+        parts, unit,
     ):  # fmt: skip
-        # The scratch is two buffers of that size, and a panel for general factors.
+        # The scratch is two buffers of that size, and a panel for general factors. Each part of a
+        # tile has some of the rows after every stage, so that no part waits for another.
         count = stages.shape[0]
-        for unit in range(first, stop):
-            t = unit * tile
+        tiles = (columns + tile - 1) // tile
+        for work in range(first, stop):
+            t, part = work % tiles * tile, work // tiles
             width = min(tile, columns - t)
             S, s, s_ld = X, t, x_ld
             buffer = 0
@@ -75,9 +79,10 @@ def _columns_by(pairs):
                 if n == count - 1:
                     D, o, o_ld = Y, t, y_ld
                 if is_general:
+                    by = BY_ROW if n == 0 else BY_I if transposed else BY_J
                     _general_columns(
-                        S, s, s_ld, D, o, o_ld, scratch, 2 * size, W, stages, k, width, 0, 1,
-                        transposed, conj,
+                        S, s, s_ld, D, o, o_ld, scratch, 2 * size, W, stages, k, width,
+                        by if parts > 1 else BY_I, unit, part, parts, transposed, conj,
                     )  # fmt: skip
                 else:
                     pairs(S, s, s_ld, D, o, o_ld, W, stages, k, width, transposed, conj)
@@ -122,8 +127,9 @@ def _blocks_columns(
     """Run the only stage, of blocks of neighbouring rows, over all columns, or some parts of it."""
     for part in range(first, stop):
         _general_columns(
-            X, 0, x_ld, Y, 0, y_ld, scratch, 0, W, stages, 0, columns, part, parts, transposed, conj
-        )
+            X, 0, x_ld, Y, 0, y_ld, scratch, 0, W, stages, 0, columns, BY_I, 1, part, parts,
+            transposed, conj,
+        )  # fmt: skip
 
 
 _mixed_columns, _only_general_columns = _columns_by(_pairs_columns), _columns_by(_nothing)
@@ -157,8 +163,8 @@ low_vector, low_vector_transposed = _kernels(_low_vector, 2)
 high_vector, high_vector_transposed = _kernels(_high_vector, 4)
 low_columns, low_columns_transposed = _kernels(_low_columns, 6)
 high_columns, high_columns_transposed = _kernels(_high_columns, 6)
-mixed_columns, mixed_columns_transposed = _kernels(_mixed_columns, 3)
+mixed_columns, mixed_columns_transposed = _kernels(_mixed_columns, 5)
 mixed_vector, mixed_vector_transposed = _kernels(_mixed_vector, 4)
-general_columns, general_columns_transposed = _kernels(_only_general_columns, 3)
+general_columns, general_columns_transposed = _kernels(_only_general_columns, 5)
 general_vector, general_vector_transposed = _kernels(_only_general_vector, 4)
 blocks_columns, blocks_columns_transposed = _kernels(_blocks_columns, 2)

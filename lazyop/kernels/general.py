@@ -39,6 +39,9 @@ _ROWS = 4
 #: Contiguous columns of a block that are added up together.
 _COLUMNS = 8
 
+#: What a part of a factor has some of.
+BY_I, BY_J, BY_ROW = range(3)
+
 # Over columns: a weight is the same for all entries of a register. ------------------------------
 
 
@@ -88,43 +91,59 @@ _row_of_columns = _strip_of_columns(1, 4)
 
 
 @njit(**INNER)
-def _block_columns(D, o, o_step, S, s, s_step, W, w, wk, wl, b, c, count, conj):
-    whole = b - b % _ROWS
-    for k in range(0, whole, _ROWS):
+def _block_columns(
+    D, o, o_step, S, s, s_step, W, w, wk, wl, first, stop, c, count, conj
+):  # fmt: skip
+    """Compute rows `first` to `stop` of a block."""
+    whole = stop - (stop - first) % _ROWS
+    for k in range(first, whole, _ROWS):
         _rows_of_columns(
             D, o + k * o_step, o_step, S, s, s_step, W, w + k * wk, wk, wl, c, count, conj
         )
-    for k in range(whole, b):
+    for k in range(whole, stop):
         _row_of_columns(
             D, o + k * o_step, o_step, S, s, s_step, W, w + k * wk, wk, wl, c, count, conj
         )
 
 
+@njit(**INNER)
+def _part(of, part, parts):
+    return of * part // parts, of * (part + 1) // parts
+
+
 @njit(**MERGED)
 def general_columns(
-    S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, part, parts, transposed, conj
+    S, s, s_ld, D, o, o_ld, P, p, W, stages, n, count, by, unit, part, parts, transposed, conj
 ):  # fmt: skip
     """Apply the factor of stage n to `count` columns, or one of several parts of it.
 
-    Rows are `s_ld` apart, those of the result `o_ld`. The panel P has room from p on for the rows
-    of one block.
+    A part has some of the blocks (i, j): some of the i, or of the j of each `unit` neighbours; or
+    it has some of each `unit` neighbouring rows of all blocks. Rows are `s_ld` apart, those of the
+    result `o_ld`. The panel P has room from p on for the rows of one block.
     """
     w, a, b, c, d = stages[n, 1], stages[n, 2], stages[n, 3], stages[n, 4], stages[n, 5]
     wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
     if transposed:
         b, c, wk, wl = c, b, wl, wk
+    i_first, i_stop = _part(a, part, parts) if by == BY_I else (0, a)
+    j_unit, (j_first, j_stop) = (unit, _part(unit, part, parts)) if by == BY_J else (d, (0, d))
+    k_unit, (k_first, k_stop) = (unit, _part(unit, part, parts)) if by == BY_ROW else (b, (0, b))
+    together = 1
     if u == 1 and wj == 0 and s_ld == count and o_ld == count:
-        d, s_ld, o_ld, count = 1, d * s_ld, d * o_ld, d * count  # the same block for every j
-    for i in range(a * part // parts, a * (part + 1) // parts):
-        for j in range(d):
-            source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
-            if d > 1:
-                copy_rows(S, at, step, P, p, count, c, count)
-                source, at, step = P, p, count
-            _block_columns(
-                D, o + (i * b * d + j) * o_ld, d * o_ld, source, at, step,
-                W, w + i * wi + j // u * wj + j % u, wk, wl, b, c, count, conj,
-            )  # fmt: skip
+        together = j_stop - j_first  # the same block for every j
+    for i in range(i_first, i_stop):
+        for j_start in range(0, d, j_unit):
+            for j in range(j_start + j_first, j_start + j_stop, together):
+                source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
+                if d > 1 and together == 1:
+                    copy_rows(S, at, step, P, p, count, c, count)
+                    source, at, step = P, p, count
+                for k in range(0, b, k_unit):
+                    _block_columns(
+                        D, o + (i * b * d + j) * o_ld, d * o_ld, source, at, step,
+                        W, w + i * wi + j // u * wj + j % u, wk, wl, k + k_first, k + k_stop, c,
+                        together * count, conj,
+                    )  # fmt: skip
 
 
 # For a vector: weights are read register by register. -------------------------------------------
@@ -276,7 +295,7 @@ def _matrix_products(S, D, W, w, a, b, c, d, wi, wk, wl, part, parts, conj):
     for i in range(runs):
         _block_columns(
             D, o + i * b * d, o_step, M, m + i * c * d, m_step, V, v + i * wi, vk, vl,
-            rows, c, count, conj,
+            0, rows, c, count, conj,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ is the same up to one rounding for each factor, whatever the size of the ratios.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -108,13 +109,35 @@ class Packed:
         """Entries of all factors; some are left out of the weights, or kept once."""
         return int(self.stages[:, 2:6].prod(axis=1).sum())
 
-    def tiling(self, columns: int) -> Tiling:
+    def cut(self, transposed: bool) -> tuple[int, int]:
+        """Tell how parts of the rows can go through all stages, each by itself.
+
+        Of every `unit` neighbouring rows after the first stage a part takes some, neighbours too,
+        and further stages have to keep them apart: as the j of their blocks, or transposed as
+        the i.
+
+        Returns
+        -------
+        unit, divisor : int
+            The number of parts divides the divisor, which is 1 where there are no parts.
+        """
+        table = self.stages[::-1] if transposed else self.stages
+        (_, _, a, b, c, d, *_), later = table[0].tolist(), table[1:]
+        if self.has_pairs:
+            return 1, 1
+        if transposed:
+            return c, math.gcd(c, *later[:, 2].tolist()) if a == 1 or not len(later) else 1
+        unit = min(later[:, 5].tolist(), default=b)
+        is_apart = b % unit == 0 and not (later[:, 5] % unit).any() and (d == 1 or not len(later))
+        return unit, unit if is_apart else 1
+
+    def tiling(self, columns: int, transposed: bool = False) -> Tiling:
         """How a product with that many columns goes through the stages."""
         strides = tuple(map(int, self.stages[:, 5])) if self.is_thin else ()
         weights = self.weights
         return choose_tiling(
-            strides, self.longest, self.entries, weights.size, self.blocks, columns,
-            weights.itemsize,
+            strides, self.longest, self.entries, weights.size, self.blocks,
+            self.cut(transposed)[1], columns, weights.itemsize,
         )  # fmt: skip
 
 

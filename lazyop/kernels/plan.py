@@ -65,6 +65,12 @@ _LEAST_TILE = 32
 #: worth a thread. One that has slept takes its time to start.
 _FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
 
+#: What a part of the rows of a tile is at most. Each part goes through the whole argument.
+_PART_BYTES = 1 << 21
+
+#: The fewest rows of a part of a block that are worth their own way through the argument.
+_LEAST_ROWS = 8
+
 #: The fewest rows of a block: what registers take of several blocks at a time.
 _LEAST_SPAN = 32
 
@@ -114,6 +120,8 @@ class Tiling:
         Threads that share the work.
     copies : bool
         Whether the low stages copy what they read of the argument first.
+    parts : int
+        Parts of the rows of a tile that threads take.
     """
 
     tile: int
@@ -122,12 +130,13 @@ class Tiling:
     width: int
     threads: int
     copies: bool = False
+    parts: int = 1
 
 
 @lru_cache(maxsize=512)
 def choose_tiling(
-    strides: tuple[int, ...], rows: int, entries: int, weights: int, blocks: int, columns: int,
-    itemsize: int,
+    strides: tuple[int, ...], rows: int, entries: int, weights: int, blocks: int, divisor: int,
+    columns: int, itemsize: int,
 ) -> Tiling:  # fmt: skip
     """Choose how to go through a chain.
 
@@ -135,13 +144,15 @@ def choose_tiling(
     ----------
     strides : tuple of int
         Of the packed stages, in the order of application; empty for a chain that is not one run
-        of 2 x 2 factors, which columns divide, or blocks.
+        of 2 x 2 factors, which columns divide, or rows, or blocks.
     rows : int
         The longest vector between two stages.
     entries, weights : int
         Entries of all factors, and weights that are read for them.
     blocks : int
         Of neighbouring rows, which are all there is; 0 if there is more.
+    divisor : int
+        What the number of parts has to divide into which rows can be cut; 1 if they can't be.
     columns, itemsize : int
         Columns of the argument, and the bytes of an entry.
     """
@@ -155,10 +166,11 @@ def choose_tiling(
     shares_rows = threads > 1 and columns < 2 * threads * tile
     if not strides:
         if shares_rows and blocks >= 2 * threads:
-            tile = columns
-        else:
-            tile = _general_tile(tile, rows * itemsize, columns, threads)
-        return Tiling(tile, 0, rows, 1, threads)
+            return Tiling(columns, 0, rows, 1, threads)
+        parts = _parts(divisor, threads) if shares_rows else 1
+        if parts > 1 and tile * rows * itemsize <= parts * _PART_BYTES:
+            return Tiling(tile, 0, rows, 1, threads, parts=parts)
+        return Tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     sharing = threads if shares_rows or not tile else 1
     low, span = _first_stages(strides, rows, limit, sharing)
@@ -199,6 +211,12 @@ def _general_tile(tile: int, row_bytes: int, columns: int, threads: int) -> int:
     fitting = _CACHE_BYTES // row_bytes
     fair = columns // threads if threads > 1 else tile
     return max(_LEAST_TILE, min(tile, 1 << fitting.bit_length() >> 1, fair))
+
+
+def _parts(divisor: int, threads: int) -> int:
+    """Return into how many parts rows are cut: what they divide, and no small ones."""
+    most = max(1, min(threads, divisor // _LEAST_ROWS))
+    return max(parts for parts in range(1, most + 1) if divisor % parts == 0)
 
 
 def _first_stages(strides: tuple[int, ...], rows: int, limit: int, sharing: int) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class _Product:
     def __init__(self, packed: Packed, transposed: bool, columns: int) -> None:
         self.packed, self.columns = packed, columns
         self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
-        self.tiling = packed.tiling(columns)
+        self.tiling = packed.tiling(columns, transposed)
         self._suffix = "_transposed" * transposed
 
     def _call(self, name: str, units: int, room: int, *own: int) -> Call:
@@ -123,9 +123,10 @@ class Columns(_Product):
             self._calls = (self._call("blocks_columns", parts, room, columns, parts),)
         else:
             name = "mixed_columns" if packed.has_pairs else "general_columns"
-            size = packed.longest * tile
-            room = 2 * size + packed.panel(tile)
-            self._calls = (self._call(name, self._tiles, room, size, columns, tile),)
+            size, parts = packed.longest * tile, self.tiling.parts
+            room, (unit, _) = 2 * size + packed.panel(tile), packed.cut(transposed)
+            works = self._tiles * parts
+            self._calls = (self._call(name, works, room, size, columns, tile, parts, unit),)
 
     def _of_pairs(self, transposed: bool) -> tuple[Call, ...]:
         """Run at once, or the low strides block by block, the others by neighbouring rows."""

@@ -119,7 +119,7 @@ def test_parts_of_a_long_chain(bits, copies, threads, dtype, monkeypatch):
         if span < 32:  # what registers hold of several blocks
             continue
         tiling = plan.Tiling(4 if columns > 1 else 0, low, span, width, threads, copies)
-        monkeypatch.setattr(chain_module.Packed, "tiling", lambda self, columns, t=tiling: t)
+        monkeypatch.setattr(chain_module.Packed, "tiling", lambda *_, t=tiling: t)
         G = lo.Butterfly(F.factors)
         for A in (G, G.H):
             X = random(dtype, A.shape[1], columns)
@@ -212,7 +212,7 @@ def test_stacks_of_blocks(threads, shape, dtype, monkeypatch):
 def test_tilings_fit_their_chains(scale, columns, itemsize, bits):
     first = [1] if bits % 2 == 0 else [1, 2]
     strides = (*first, *(2**k for k in range(len(first) + 1, bits, 2)))
-    tiling = plan.choose_tiling(strides, 2**bits, *[2**bits * bits] * 2, 0, columns, itemsize)
+    tiling = plan.choose_tiling(strides, 2**bits, *[2**bits * bits] * 2, 0, 1, columns, itemsize)
     assert 1 <= tiling.low_stages <= len(strides)
     assert tiling.threads >= 1
     if tiling.low_stages < len(strides):

@@ -91,6 +91,32 @@ def test_short_chains_are_shared(dtype):
 
 
 @pytest.mark.usefixtures("always_shared")
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    ("shapes", "parts"),
+    [
+        ([(1, 24, 24, 48), (24, 48, 16, 1)], (3, 3)),  # 48 = 3 x 16; 24 = 3 x 8
+        ([(1, 16, 16, 256), (16, 16, 16, 16), (256, 16, 16, 1)], (2, 2)),
+        ([(1, 16, 96, 32), (48, 64, 20, 1)], (2, 3)),  # of each 32 of 64 rows; 48 = 3 x 16
+        ([(2, 20, 30, 24), (60, 24, 24, 1)], (3, 1)),  # two blocks keep apart what they make
+        ([(3, 20, 30, 5)], (2, 3)),  # a single factor can be cut at any row
+        ([(1, 40, 24, 10), (24, 10, 7, 1)], (1, 3)),  # 10 rows are too few for two
+    ],
+)
+def test_rows_of_general_chains_are_cut(shapes, parts, dtype):
+    rng = np.random.default_rng(4)
+    F = lo.Butterfly([rng.standard_normal(shape).astype(dtype) for shape in shapes])
+    packed = F._compiled.kernel.packed
+    assert tuple(packed.tiling(64, transposed).parts for transposed in (False, True)) == parts
+    D = F.toarray()
+    for columns in (5, 64, 101):
+        for A, matrix in ((F, D), (F.H, D.conj().T)):
+            X = rng.standard_normal((A.shape[1], columns)).astype(dtype)
+            tolerance = 30 * np.finfo(dtype).eps * np.linalg.norm(D) * np.linalg.norm(X)
+            assert np.linalg.norm(A @ X - matrix @ X) <= tolerance
+
+
+@pytest.mark.usefixtures("always_shared")
 def test_callers_in_several_threads_do_not_disturb_each_other():
     rng = np.random.default_rng(2)
     cases = [(A, rng.standard_normal((A.shape[1], 9))) for A, _ in operators()]
