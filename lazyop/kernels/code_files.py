@@ -71,6 +71,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _folders() -> Iterator[Path]:
     """Yield the folders that may hold code, the preferred one first."""
+    if not any(_HERE.glob("*.py")):  # without sources, nothing tells code of other ones
+        return
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         yield Path(chosen) / "lazyop"

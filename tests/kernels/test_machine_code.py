@@ -120,13 +120,24 @@ def test_code_that_calls_what_may_not_be_there_is_not_kept(folder, name):
 
 def test_a_folder_of_the_user_takes_what_the_package_does_not(monkeypatch, tmp_path):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    (tmp_path / "package").touch()
-    monkeypatch.setattr(code_files, "_HERE", tmp_path / "package")
+    package = tmp_path / "package"
+    package.mkdir()
+    for name in ("kernel.py", "__pycache__"):
+        (package / name).touch()
+    monkeypatch.setattr(code_files, "_HERE", package)
     for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     code_files.write("kernel", CODE)
     assert code_files.read("kernel") == CODE
     assert [path.parent.name for path in tmp_path.rglob("*.code")] == ["lazyop"]
+
+
+def test_without_sources_nothing_is_kept(folder, monkeypatch, tmp_path):
+    """As in an archive: code could be that of another version."""
+    monkeypatch.setattr(code_files, "_HERE", tmp_path / "archive")
+    code_files.write("kernel", CODE)
+    assert code_files.read("kernel") is None
+    assert not folder.exists()
 
 
 def test_a_write_that_fails_leaves_nothing(folder, monkeypatch):
