@@ -9,8 +9,8 @@ BYTES = 8
 #: alone), units, seats, the kernel's address, that of the team's numbers, and its ring.
 NEXT, PARTS, UNITS, SEATS, FUNCTION, TEAM, RING = range(7)
 
-#: Where the argument and the result begin, and how far apart their rows are, in entries; whether
-#: weights are conjugated.
+#: Where the argument and the result begin, for helpers, and how far apart their rows are, in
+#: entries; whether weights are conjugated.
 X, X_LD, Y, Y_LD, CONJUGATED = range(7, 12)
 
 #: Scratch memory of the first seat, and bytes from one to the next; weights and stages.

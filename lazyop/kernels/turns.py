@@ -1,10 +1,10 @@
 """Calls of kernels, and how threads take turns at one. Importing this imports Numba.
 
-All that a kernel is told stands in a block of numbers, which it knows by its address: so a thread
-that helps needs neither Python nor its lock. What it does is counted in units; threads take parts
-of them from one count. The thread whose product it is has seat 0. Once it has let go of Python's
-lock it opens the block to the helpers, which look out for that, and rings a bell; having found no
-part left it shuts the block, and waits until nobody is inside.
+What a kernel is told stands in a block of numbers, which it knows by its address, like the argument
+and the result: so a thread that helps needs neither Python nor its lock. What it does is counted in
+units; threads take parts of them from one count. The thread whose product it is has seat 0. Once it
+has let go of Python's lock it opens the block to the helpers, which look out for that, and rings a
+bell; having found no part left it shuts the block, and waits until nobody is inside.
 """
 
 from __future__ import annotations
