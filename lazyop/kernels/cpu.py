@@ -161,7 +161,7 @@ def _kernels(body, own):
 
 low_vector, low_vector_transposed = _kernels(_low_vector, 2)
 high_vector, high_vector_transposed = _kernels(_high_vector, 4)
-low_columns, low_columns_transposed = _kernels(_low_columns, 6)
+low_columns, low_columns_transposed = _kernels(_low_columns, 5)
 high_columns, high_columns_transposed = _kernels(_high_columns, 6)
 mixed_columns, mixed_columns_transposed = _kernels(_mixed_columns, 5)
 mixed_vector, mixed_vector_transposed = _kernels(_mixed_vector, 4)

@@ -74,10 +74,6 @@ _LEAST_ROWS = 8
 #: The fewest rows of a block: what registers take of several blocks at a time.
 _LEAST_SPAN = 32
 
-#: An argument of so many bytes comes from memory. Stages that read four short rows at a time have
-#: to wait for it.
-_FROM_MEMORY_BYTES = 1 << 24
-
 #: Neighbouring rows that the large strides take along, over several columns.
 _RUN = 16
 
@@ -118,8 +114,6 @@ class Tiling:
         Neighbouring rows that the other stages take along: for a vector, whole registers.
     threads : int
         Threads that share the work.
-    copies : bool
-        Whether the low stages copy what they read of the argument first.
     parts : int
         Parts of the rows of a tile that threads take.
     """
@@ -129,7 +123,6 @@ class Tiling:
     span: int
     width: int
     threads: int
-    copies: bool = False
     parts: int = 1
 
 
@@ -180,8 +173,7 @@ def choose_tiling(
         width = min(span, _RUN)
     else:
         width = _vector_run(span, rows, limit)
-    copies = tile == columns and rows * columns * itemsize >= _FROM_MEMORY_BYTES
-    return Tiling(tile, low, span, width, threads, copies)
+    return Tiling(tile, low, span, width, threads)
 
 
 @lru_cache(maxsize=64)

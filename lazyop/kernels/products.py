@@ -135,7 +135,7 @@ class Columns(_Product):
         in_place = columns <= _IN_PLACE_COLUMNS and (tiling.threads == 1 or tiles == 1)
         low = self._call(
             "low_columns", rows // span * tiles, 0 if in_place else span * tile,
-            low_stages, span, columns, tile, in_place, tiling.copies and not transposed,
+            low_stages, span, columns, tile, in_place,
         )  # fmt: skip
         if low_stages == len(self.packed.stages):
             return (low,)

@@ -21,7 +21,6 @@ from lazyop.kernels.lanes import (
 )
 from lazyop.kernels.packing import Kind
 from lazyop.kernels.pairs import half_unit_quad, pair, quad, unit_quad
-from lazyop.kernels.rows import copy_rows
 from lazyop.kernels.thin_vector import load_four, store_four, weights_before
 
 _PAIR, _QUAD = int(Kind.PAIR), int(Kind.QUAD)
@@ -159,14 +158,12 @@ def stage_columns(
 @njit(**INNER)
 def low_columns(
     transposed, first, stop, X, x_ld, Y, y_ld, scratch, W, stages, conj,
-    count, span, columns, tile, in_place, copies,
+    count, span, columns, tile, in_place,
 ):  # fmt: skip
     """Run the first `count` stages over tiles of columns of blocks of `span` rows.
 
     Units of work are numbered tile after tile within a block of rows. Between the first and the
-    last stage, a unit lives in the scratch, or in place in Y. If it `copies`, so it does before the
-    first stage: the rows of some blocks come there in order, as a processor fetches ahead what
-    comes from memory.
+    last stage, a unit lives in the scratch, or in place in Y.
     """
     buffer = Y if in_place else scratch
     tiles = (columns + tile - 1) // tile
@@ -178,22 +175,17 @@ def low_columns(
         for n in range(count):
             k = count - 1 - n if transposed else n
             kind, d, together = stages[k, 0], stages[k, 5], stages[k, 8]
-            is_copied = copies and n == 0
-            rows = 4 * d * together if is_copied else span
-            for row in range(0, span, rows):
-                w = stages[k, 1] + weights_before(kind, block * span + row)
-                S, s, s_ld = buffer, at + row * ld, ld
-                if is_copied:
-                    copy_rows(X, source + row * x_ld, x_ld, S, s, s_ld, rows, width)
-                elif n == 0:
-                    S, s, s_ld = X, source, x_ld
-                D, o, o_ld = buffer, at + row * ld, ld
-                if n == count - 1:
-                    D, o, o_ld = Y, target + row * y_ld, y_ld
-                stage_columns(
-                    kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, together, rows, 1, 1, width,
-                    transposed, conj,
-                )  # fmt: skip
+            w = stages[k, 1] + weights_before(kind, block * span)
+            S, s, s_ld = buffer, at, ld
+            if n == 0:
+                S, s, s_ld = X, source, x_ld
+            D, o, o_ld = buffer, at, ld
+            if n == count - 1:
+                D, o, o_ld = Y, target, y_ld
+            stage_columns(
+                kind, S, s, 1, s_ld, D, o, 1, o_ld, W, w, d, together, span, 1, 1, width,
+                transposed, conj,
+            )  # fmt: skip
 
 
 @njit(**INNER)

@@ -109,8 +109,7 @@ def test_mixed_precisions(weights, argument):
 @pytest.mark.parametrize("dtype", TWO)
 @pytest.mark.parametrize("bits", [8, 9, 10])
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("copies", [False, True])
-def test_parts_of_a_long_chain(bits, copies, threads, dtype, monkeypatch):
+def test_parts_of_a_long_chain(bits, threads, dtype, monkeypatch):
     """Low strides first over blocks of rows, then high ones: the same in every cut."""
     F = lo.Butterfly(values_of(lo.Chain.square_dyadic(2**bits), dtype))
     stages = F._compiled.kernel.packed.stages
@@ -118,7 +117,7 @@ def test_parts_of_a_long_chain(bits, copies, threads, dtype, monkeypatch):
         span = int(stages[low, 5])
         if span < 32:  # what registers hold of several blocks
             continue
-        tiling = plan.Tiling(4 if columns > 1 else 0, low, span, width, threads, copies)
+        tiling = plan.Tiling(4 if columns > 1 else 0, low, span, width, threads)
         monkeypatch.setattr(chain_module.Packed, "tiling", lambda *_, t=tiling: t)
         G = lo.Butterfly(F.factors)
         for A in (G, G.H):
