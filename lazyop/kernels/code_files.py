@@ -15,7 +15,6 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +60,8 @@ def write(name: str, code: Code) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees a part of it."""
+    from uuid import uuid4  # slow to import, and most processes only read
+
     temporary = path.with_name(f"{path.name}.{uuid4().hex}")
     try:
         temporary.write_bytes(content)

@@ -286,7 +286,7 @@ def _block_of_rows(D, o, S, s, W, w, wk, b, c, conj):
 def _matrix_products(S, D, W, w, a, b, c, d, wi, wk, wl, part, parts, conj):
     """Apply blocks that are the same for all i, or for all j: the argument is seen as a matrix."""
     if d == 1:  # one block, with contiguous columns, from the right
-        first, stop = a * part // parts, a * (part + 1) // parts
+        first, stop = _part(a, part, parts)
         runs, o, o_step, rows, count = 1, first * b, b, stop - first, b
         M, m, m_step, V, v, vk, vl = W, w, wl, S, first * c, c, 1
     else:
@@ -315,7 +315,8 @@ def general_vector(S, D, P, W, stages, n, part, parts, transposed, conj):
     like, one = register(S), single(S)
     whole = u - u % lanes_of(like)
     runs = d // u
-    for unit in range(a * runs * part // parts, a * runs * (part + 1) // parts):
+    first_unit, stop_unit = _part(a * runs, part, parts)
+    for unit in range(first_unit, stop_unit):
         i, j = unit // runs, unit % runs * u
         o, s, v = i * b * d + j, i * c * d + j, w + i * wi + unit % runs * wj
         if d == 1 and wl == 1:
