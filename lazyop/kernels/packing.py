@@ -4,7 +4,8 @@ Neighbouring factors of 2 x 2 blocks whose strides double are packed two at a ti
 product reads its argument once for both. The columns of such a factor can be rescaled for free,
 ``K_l D D^-1 K_{l+1}``: with the diagonal of every block made 1, the weights are half as many, and a
 block takes two multiply-adds. Every path through the chain keeps its product, so that the result
-is the same up to one rounding for each factor, whatever the size of the ratios.
+is the same up to one rounding for each factor, whatever the size of the ratios. Where they would
+leave the dtype's range, a chain is rescaled in parts, each of which ends with a factor as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -249,40 +251,48 @@ def _with_gaps(values: Values, run: int) -> Values:
 
 def _stages_of_run(run: list[Values]) -> list[_Stage]:
     """Pack a run of 2 x 2 factors, in the order of application (the last factor first)."""
-    unit = _with_unit_diagonals(run)
-    is_unit = unit is not None
-    factors = list(reversed(unit if unit is not None else run))
-    stages: list[_Stage] = []
-    if len(factors) % 2:
-        first = factors.pop(0)
-        a, _, _, d = first.shape
-        stages.append(_of_pairs(Kind.PAIR, first.reshape(a, 4, d), first.shape))
-    for i in range(0, len(factors), 2):
-        inner, outer = factors[i], factors[i + 1]
-        kind = Kind.QUAD
-        if is_unit:  # all but the first factor that is applied
-            kind = Kind.UNIT_QUAD if stages else Kind.HALF_UNIT_QUAD
-        weights = _quad_weights(inner, outer, kind)
-        stages.append(_of_pairs(kind, weights, (outer.shape[0], 4, 4, inner.shape[3])))
-    return stages
+    parts = _rescaled([run[i : i + 2] for i in range(0, len(run), 2)])
+    return [_of_pairs(kind, factors) for kind, factors in reversed(parts)]
 
 
-def _of_pairs(kind: Kind, weights: Values, shape: tuple[int, ...]) -> _Stage:
-    """Make a stage of 2 x 2 factors: a register may take its rows from several blocks."""
-    a, count, d = weights.shape
+def _rescaled(parts: list[list[Values]]) -> list[tuple[Kind, list[Values]]]:
+    """Give factors unit diagonals where that is safe: all but the last one of as many as can be.
+
+    Parts of a run are of two factors each, the last one may be of one; each becomes a stage.
+    """
+    unit = _with_unit_diagonals([values for part in parts for values in part])
+    if unit is not None:
+        *others, last = [unit[i : i + 2] for i in range(0, len(unit), 2)]
+        kind = Kind.HALF_UNIT_QUAD if len(last) > 1 else Kind.PAIR
+        return [*((Kind.UNIT_QUAD, part) for part in others), (kind, last)]
+    if len(parts) == 1:
+        return [(Kind.QUAD, parts[0])]
+    half = len(parts) // 2
+    return _rescaled(parts[:half]) + _rescaled(parts[half:])
+
+
+def _of_pairs(kind: Kind, factors: list[Values]) -> _Stage:
+    """Make a stage of one or two factors: a register may take its rows from several blocks."""
+    a, rows, _, d = factors[0].shape
+    if kind == Kind.PAIR:
+        weights = factors[0].reshape(a, 4, d)
+    else:
+        rows, d = 4, d // 2
+        weights = _quad_weights(*factors, kind)
+    count = weights.shape[1]
     run = max(1, REGISTER_BYTES // weights.itemsize // d)
     if (kind, d) not in _NARROW or a % run:
         run = 1
     weights = weights.reshape(a // run, run, count, d).transpose(0, 2, 1, 3)
-    return _Stage(kind, weights, shape, Layout(run=run))
+    return _Stage(kind, weights, (a, rows, rows, d), Layout(run=run))
 
 
 #: The entries of a 2 x 2 block that are weights where its diagonal is 1.
 _OFF_DIAGONAL = slice(1, 3)
 
 
-def _quad_weights(inner: Values, outer: Values, kind: Kind) -> Values:
-    """Interleave the weights of two factors: ``inner`` (2a, 2, 2, d), ``outer`` (a, 2, 2, 2d)."""
+def _quad_weights(outer: Values, inner: Values, kind: Kind) -> Values:
+    """Interleave the weights of two factors: ``outer`` (a, 2, 2, 2d), ``inner`` (2a, 2, 2, d)."""
     a, d = outer.shape[0], inner.shape[3]
     first = inner.reshape(a, 2, 4, d)  # pair, entry
     second = outer.reshape(a, 4, 2, d).transpose(0, 2, 1, 3)  # position in the pair, entry
@@ -299,17 +309,22 @@ def _with_unit_diagonals(run: list[Values]) -> list[Values] | None:
     The diagonals go into the rows of the next factor. It is unsafe where one of them is zero,
     or where a ratio or what piles up comes near the ends of the dtype's range.
     """
-    limit = float(np.sqrt(np.finfo(run[0].dtype).max))
+    if len(run) == 1:
+        return run
     scaled, result = run[0], []
     with np.errstate(all="ignore"):
-        for following in run[1:]:
+        for values, following in pairwise(run):
             pivots = scaled[:, [0, 1], [0, 1]]
             result.append(scaled / pivots[:, None])
+            if not _is_in_range(result[-1], values):
+                return None
             a, _, _, d = following.shape
             scaled = following * pivots.reshape(a, 2, 1, d)
-        result.append(scaled)
-        for values, original in zip(result, run, strict=True):
-            size = np.abs(values)
-            if not bool(np.all((size < limit) & ((size > 1 / limit) | (original == 0)))):
-                return None
-    return result
+    return [*result, scaled] if _is_in_range(scaled, run[-1]) else None
+
+
+def _is_in_range(scaled: Values, original: Values) -> bool:
+    """Whether all entries but the zeros of before keep away from the ends of their range."""
+    limit = float(np.sqrt(np.finfo(scaled.dtype).max))
+    size = np.abs(scaled)
+    return bool(np.all((size < limit) & ((size > 1 / limit) | (original == 0))))

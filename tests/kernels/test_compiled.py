@@ -239,6 +239,35 @@ def test_unit_diagonals_halve_the_weights():
     assert packed.weights.size == (2 + 7) * 256
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_pivot_of_zero_spoils_its_own_stage_alone(dtype):
+    values = values_of(lo.Chain.square_dyadic(1024), dtype)
+    values[4][3, 0, 0] = 0  # the outer factor of the third stage of five from the left
+    kinds = [Kind(k) for k in pack(values).stages[:, 0]]
+    half, unit = Kind.HALF_UNIT_QUAD, Kind.UNIT_QUAD
+    assert kinds == [half, unit, Kind.QUAD, half, unit]
+    F = lo.Butterfly(values)
+    for A, columns in product((F, F.H, F.T, F.conj()), (1, 3, 65)):
+        X = random(dtype, 1024, columns)
+        agree(A @ X, reference(A, X), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_scales_that_leave_the_range_begin_anew(dtype):
+    values = values_of(lo.Chain.square_dyadic(4096), dtype)
+    for level in values[:-1]:
+        level[:, 0, 0] *= 2.0**-6
+    packed = pack(values)
+    kinds = [Kind(k) for k in packed.stages[:, 0]]
+    assert kinds.count(Kind.HALF_UNIT_QUAD) == 2
+    assert kinds.count(Kind.UNIT_QUAD) == 4
+    assert np.all(abs(packed.weights) < 2.0**64)
+    F = lo.Butterfly(values)
+    for A, columns in product((F, F.H, F.T, F.conj()), (1, 3, 65)):
+        X = random(dtype, 4096, columns)
+        agree(A @ X, reference(A, X), dtype)
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("spoil", ["zero", "tiny", "huge", "wild", "hadamard"])
 def test_pivots_that_do_not_serve(spoil, seed):
