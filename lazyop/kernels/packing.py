@@ -273,22 +273,23 @@ def _rescaled(parts: list[list[Values]]) -> list[tuple[Kind, list[Values]]]:
 
 def _of_pairs(kind: Kind, factors: list[Values]) -> _Stage:
     """Make a stage of one or two factors: a register may take its rows from several blocks."""
-    a, rows, _, d = factors[0].shape
-    if kind == Kind.PAIR:
-        weights = factors[0].reshape(a, 4, d)
-    else:
-        rows, d = 4, d // 2
-        weights = _quad_weights(*factors, kind)
-    count = weights.shape[1]
+    weights = _pair_weights(*factors) if len(factors) == 1 else _quad_weights(*factors, kind=kind)
+    a, count, d = weights.shape
+    rows = 2 * len(factors)
     run = max(1, REGISTER_BYTES // weights.itemsize // d)
     if (kind, d) not in _NARROW or a % run:
         run = 1
-    weights = weights.reshape(a // run, run, count, d).transpose(0, 2, 1, 3)
-    return _Stage(kind, weights, (a, rows, rows, d), Layout(run=run))
+    interleaved = weights.reshape(a // run, run, count, d).transpose(0, 2, 1, 3)
+    return _Stage(kind, interleaved, (a, rows, rows, d), Layout(run=run))
 
 
 #: The entries of a 2 x 2 block that are weights where its diagonal is 1.
 _OFF_DIAGONAL = slice(1, 3)
+
+
+def _pair_weights(values: Values) -> Values:
+    a, _, _, d = values.shape
+    return values.reshape(a, 4, d)
 
 
 def _quad_weights(outer: Values, inner: Values, kind: Kind) -> Values:
