@@ -273,7 +273,7 @@ def _rescaled(parts: list[list[Values]]) -> list[tuple[Kind, list[Values]]]:
 
 def _of_pairs(kind: Kind, factors: list[Values]) -> _Stage:
     """Make a stage of one or two factors: a register may take its rows from several blocks."""
-    weights = _pair_weights(*factors) if len(factors) == 1 else _quad_weights(*factors, kind=kind)
+    weights = _pair_weights(*factors) if len(factors) == 1 else _quad_weights(kind, *factors)
     a, count, d = weights.shape
     rows = 2 * len(factors)
     run = max(1, REGISTER_BYTES // weights.itemsize // d)
@@ -292,7 +292,7 @@ def _pair_weights(values: Values) -> Values:
     return values.reshape(a, 4, d)
 
 
-def _quad_weights(outer: Values, inner: Values, kind: Kind) -> Values:
+def _quad_weights(kind: Kind, outer: Values, inner: Values) -> Values:
     """Interleave the weights of two factors: ``outer`` (a, 2, 2, 2d), ``inner`` (2a, 2, 2, d)."""
     a, d = outer.shape[0], inner.shape[3]
     first = inner.reshape(a, 2, 4, d)  # pair, entry
