@@ -21,7 +21,6 @@ import re
 import sys
 import time
 import warnings
-from itertools import chain
 from pathlib import Path
 from timeit import Timer
 
@@ -40,6 +39,8 @@ WARM_UP = 0.04
 #: Seconds that the counted calls of one turn take together, at least: what counts is a product
 #: among others, as in a solver.
 TURN = 2e-2
+#: In how many pieces two that take one turn together do so, by turns in it.
+PIECES = 4
 
 
 def main() -> None:
@@ -118,7 +119,8 @@ def in_turn(products: dict[str, Product], rounds: int) -> dict[str, list[float]]
     """Microseconds of a call of each product, from rounds in which all take a turn.
 
     The order is another in each round: who comes after a BLAS meets its threads still awake. A
-    product and its adjoint, which are to take the same time, have their turns one after the other.
+    product and its adjoint, which are to take the same time, share a turn: by turns, as a solver
+    calls them.
     """
     timers = {name: Timer(product) for name, product in products.items()}
     seconds = {name: seconds_of_a_call(timer) for name, timer in timers.items()}
@@ -129,13 +131,24 @@ def in_turn(products: dict[str, Product], rounds: int) -> dict[str, list[float]]
     for _ in range(rounds):
         shuffled.shuffle(groups)
         shuffled.shuffle(pair)
-        for name in chain.from_iterable(groups):
-            timer = timers[name]
-            warming, counted = (math.ceil(s / seconds[name]) for s in (WARM_UP, TURN))
-            time.sleep(PAUSE)
-            timer.timeit(warming)
-            times[name].append(1e6 * timer.timeit(counted) / counted)
+        for group in groups:
+            for name, microseconds in turn({n: timers[n] for n in group}, seconds).items():
+                times[name].append(microseconds)
     return times
+
+
+def turn(timers: dict[str, Timer], seconds: dict[str, float]) -> dict[str, float]:
+    """Microseconds of a call of each product of a group in one turn."""
+    pieces = PIECES if len(timers) > 1 else 1
+    counts = {name: math.ceil(TURN / pieces / seconds[name]) for name in timers}
+    time.sleep(PAUSE)
+    for name, timer in timers.items():
+        timer.timeit(math.ceil(WARM_UP / seconds[name]))
+    taken = dict.fromkeys(timers, 0.0)
+    for _ in range(pieces):
+        for name, timer in timers.items():
+            taken[name] += timer.timeit(counts[name])
+    return {name: 1e6 * taken[name] / (pieces * counts[name]) for name in timers}
 
 
 def seconds_of_a_call(timer: Timer) -> float:
