@@ -23,9 +23,9 @@ from lazyop.kernels.octets import (
     parts_of,
     whole,
 )
-from lazyop.kernels.packing import RAISED, REGISTER_BYTES
+from lazyop.kernels.packing import RAISED
 
-_INT32 = ir.IntType(32)
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _WORDS = ir.VectorType(_INT32, ENTRIES)
 
 #: Bits of a word, which also has the widest code.
@@ -39,118 +39,130 @@ def _constant(vector: Any, value: float) -> Any:
     return ir.Constant(vector, [value] * ENTRIES)
 
 
-def _codes(words: Any, both: bool) -> Any:
-    """Return the type and the code of eight codes, from one word of each lane or from two."""
+def _words(context: Any, builder: Any, words: Any, array: Any, at: Any) -> Any:
+    """Return eight neighbouring words."""
+    data = context.make_array(words)(context, builder, array).data
+    pointer = builder.bitcast(builder.gep(data, [at]), _WORDS.as_pointer())
+    return builder.load(pointer, align=4)
+
+
+def _from_bit(builder: Any, words: Any, shift: Any) -> Any:
+    return builder.lshr(words, everywhere(builder, builder.trunc(shift, _INT32)))
+
+
+@intrinsic
+def words_of(typing: Any, words: Any, at: Any) -> Any:
+    """Read eight neighbouring words, one of each lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, at, shift, width = args
-        data = context.make_array(words)(context, builder, array).data
+        return of_parts(builder, [_words(context, builder, words, *args)])
 
-        def load(offset: Any) -> Any:
-            pointer = builder.bitcast(builder.gep(data, [offset]), _WORDS.as_pointer())
-            return builder.load(pointer, align=4)
-
-        shift, width = (builder.trunc(x, _INT32) for x in (shift, width))
-        codes = builder.lshr(load(at), everywhere(builder, shift))
-        if both:
-            rest = builder.sub(ir.Constant(_INT32, _WORD), shift)
-            high = load(builder.add(at, ir.Constant(at.type, ENTRIES)))
-            codes = builder.or_(codes, builder.shl(high, everywhere(builder, rest)))
-        mask = builder.lshr(ir.Constant(_INT32, -1), builder.sub(ir.Constant(_INT32, _WORD), width))
-        return of_parts(builder, [builder.and_(codes, everywhere(builder, mask))])
-
-    return Octet(types.int32)(words, *(types.intp,) * 3), generate
+    return Octet(types.int32)(words, types.intp), generate
 
 
 @intrinsic
-def codes_within(typing: Any, words: Any, at: Any, shift: Any, width: Any) -> Any:
-    """Read the codes that begin at a bit of eight neighbouring words, and end in them."""
-    return _codes(words, both=False)
+def words_from(typing: Any, words: Any, at: Any, shift: Any) -> Any:
+    """Read what eight neighbouring words have from a bit on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, at, shift = args
+        low = _words(context, builder, words, array, at)
+        return of_parts(builder, [_from_bit(builder, low, shift)])
+
+    return Octet(types.int32)(words, types.intp, types.intp), generate
 
 
 @intrinsic
-def codes_across(typing: Any, words: Any, at: Any, shift: Any, width: Any) -> Any:
-    """Read the codes that begin at a bit of eight neighbouring words, and end in the next eight."""
-    return _codes(words, both=True)
+def words_across(typing: Any, words: Any, at: Any, shift: Any) -> Any:
+    """Read what eight words have from a bit on, not the first one, and the next eight before it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, at, shift = args
+        low = _words(context, builder, words, array, at)
+        high = _words(context, builder, words, array, builder.add(at, at.type(ENTRIES)))
+        rest = builder.sub(_INT32(_WORD), builder.trunc(shift, _INT32))
+        high = builder.shl(high, everywhere(builder, rest))
+        return of_parts(builder, [builder.or_(_from_bit(builder, low, shift), high)])
+
+    return Octet(types.int32)(words, types.intp, types.intp), generate
 
 
-def _in_order(builder: Any, codes: Any) -> Any:
-    return shuffled(builder, codes, _PLACES)
+def _ones(builder: Any, width: Any) -> Any:
+    """Return the number whose so many lowest bits are ones."""
+    one = width.type(1)
+    return builder.sub(builder.shl(one, width), one)
 
 
-class _Fractions:
-    """Integers below ``2**width`` as multiples of ``2**(1 - width)``, by the bits of floats.
+# The codes of directions are multiples of ``2**(1 - width)``, which become numbers by the bits of
+# floats: among those of one exponent, the bits of the significand count. What they are counted from
+# has to be taken off again, and as much as makes the middle one zero. ----------------------------
 
-    Among floats of one exponent, the bits of the significand count. What they are counted from has
-    to be taken off again.
+
+def _doubles(builder: Any, words: Any, position: Any, width: Any) -> Any:
+    """Return the registers of eight directions in double precision."""
+    longs = ir.VectorType(_INT64, ENTRIES // 2)
+    end = builder.add(position, width)
+    # Codes stay where they are: those that end further up belong to a lower exponent.
+    exponent = builder.shl(builder.sub(_INT64(1023 + 53), end), _INT64(52))
+    middle = builder.or_(exponent, builder.shl(_INT64(1), builder.sub(end, _INT64(1))))
+    mask = builder.shl(_ones(builder, width), position)
+    exponent, middle, mask = (everywhere(builder, x, 4) for x in (exponent, middle, mask))
+    # Pairs of lanes are longer integers: the even lanes their lower halves, the odd ones the
+    # upper ones.
+    pairs = builder.bitcast(words, longs)
+    upper = builder.lshr(pairs, ir.Constant(longs, [_WORD] * longs.count))
+    bits = [builder.or_(builder.and_(x, mask), exponent) for x in (pairs, upper)]
+    doubles = ir.VectorType(ir.DoubleType(), longs.count)
+    counts = [builder.bitcast(x, doubles) for x in bits]
+    return [builder.fsub(x, builder.bitcast(middle, doubles)) for x in counts]
+
+
+def _singles(builder: Any, words: Any, position: Any, width: Any) -> Any:
+    """Return the register of eight directions in single precision."""
+    width = builder.trunc(width, _INT32)
+    exponent = builder.shl(builder.sub(_INT32(127 + 24), width), _INT32(23))
+    middle = builder.or_(exponent, builder.shl(_INT32(1), builder.sub(width, _INT32(1))))
+    mask = _ones(builder, width)
+    exponent, middle, mask = (everywhere(builder, x) for x in (exponent, middle, mask))
+    codes = builder.and_(_from_bit(builder, words, position), mask)
+    bits = builder.or_(shuffled(builder, codes, _PLACES), exponent)
+    floats = ir.VectorType(ir.FloatType(), ENTRIES)
+    return [builder.fsub(builder.bitcast(bits, floats), builder.bitcast(middle, floats))]
+
+
+@intrinsic
+def directions(typing: Any, words: Any, position: Any, width: Any, like: Any) -> Any:
+    """Return the second entries of eight directions; the first ones are 1 less their magnitudes.
+
+    Codes begin at bit `position` of words, in which there may be others.
     """
-
-    def __init__(self, builder: Any, width: Any, dtype: Any) -> None:
-        self._builder, self._count = builder, 8 * REGISTER_BYTES // int(dtype.bitwidth)
-        is_double = dtype == types.float64
-        below, bias = (52, 1023) if is_double else (23, 127)
-        self._word = ir.IntType(64 if is_double else 32)
-        self._entry = ir.DoubleType() if is_double else ir.FloatType()
-        field = builder.sub(ir.Constant(_INT32, bias + below + 1), width)
-        field = builder.zext(field, self._word)
-        self._exponent = builder.shl(field, ir.Constant(self._word, below))
-
-    def after(self, count: Any) -> Any:
-        """Return what a count becomes, in all places of a register; it has 32 bits."""
-        builder = self._builder
-        bits = builder.or_(self._exponent, builder.zext(count, self._word))
-        return everywhere(builder, builder.bitcast(bits, self._entry), self._count)
-
-    def of(self, counts: Any) -> list[Any]:
-        """Return what the counts of eight lanes become, in as many registers as it takes."""
-        builder = self._builder
-        vector = ir.VectorType(self._entry, self._count)
-        exponents = everywhere(builder, self._exponent, self._count)
-        if self._count == ENTRIES:
-            bits = builder.or_(_in_order(builder, counts), exponents)
-            return [builder.bitcast(bits, vector)]
-        # Pairs of lanes are longer integers: the even lanes their lower halves, the odd ones the
-        # upper ones.
-        lanes = builder.bitcast(exponents, _WORDS)
-        lower = picked(builder, counts, lanes, [k + ENTRIES * (k % 2) for k in range(ENTRIES)])
-        size = ir.Constant(exponents.type, [_WORD] * self._count)
-        upper = builder.lshr(builder.bitcast(counts, exponents.type), size)
-        return [builder.bitcast(bits, vector) for bits in (lower, builder.or_(upper, exponents))]
-
-
-@intrinsic
-def directions(typing: Any, codes: Any, width: Any, like: Any) -> Any:
-    """Return the second entries of eight directions; the first ones are 1 less their magnitudes."""
+    read = _doubles if like.dtype == types.float64 else _singles
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        codes, width = whole(builder, args[0]), builder.trunc(args[1], _INT32)
-        one = ir.Constant(_INT32, 1)
-        units = _Fractions(builder, width, like.dtype)
-        middle = units.after(builder.shl(one, builder.sub(width, one)))
-        return of_parts(builder, [builder.fsub(part, middle) for part in units.of(codes)])
+        return of_parts(builder, read(builder, whole(builder, args[0]), *args[1:3]))
 
-    return like(codes, types.intp, like), generate
+    return like(words, types.intp, types.intp, like), generate
 
 
 @intrinsic
-def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
-    """Return eight floating-point numbers with so many bits below the leading one.
+def floats(typing: Any, words: Any, width: Any, below: Any, like: Any) -> Any:
+    """Return eight floating-point numbers with so many bits below the leading one, lane by lane.
 
     They have single precision, and exponent fields raised by `RAISED`: no operand is subnormal.
+    Codes begin at bit 0 of words, in which there may be others.
     """
     single = ir.VectorType(ir.FloatType(), ENTRIES)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        codes, width = _in_order(builder, whole(builder, args[0])), builder.trunc(args[1], _INT32)
-        one = ir.Constant(_INT32, 1)
-        above = builder.sub(ir.Constant(_INT32, _WORD), width)
-        sign = builder.shl(codes, everywhere(builder, above))
-        sign = builder.and_(sign, _constant(_WORDS, 1 << _WORD - 1))
-        low = builder.sub(builder.shl(one, builder.sub(width, one)), one)
-        size = builder.and_(codes, everywhere(builder, low))
-        up = builder.sub(ir.Constant(_INT32, 23), builder.trunc(args[2], _INT32))
+        width, below = (builder.trunc(x, _INT32) for x in args[1:3])
+        above = builder.sub(_INT32(_WORD), width)
+        codes = builder.shl(whole(builder, args[0]), everywhere(builder, above))
+        sign = builder.and_(codes, _constant(_WORDS, 1 << _WORD - 1))
+        size = builder.and_(codes, _constant(_WORDS, (1 << _WORD - 1) - 1))
+        # What is below the leading one belongs into the 23 lowest bits.
+        down = builder.sub(builder.add(above, below), _INT32(23))
         least = _constant(_WORDS, RAISED << 23)
-        size = builder.add(builder.shl(size, everywhere(builder, up)), least)
+        size = builder.add(builder.lshr(size, everywhere(builder, down)), least)
         # With field 0, there is no leading one, and the exponent is that of field 1. Of other
         # numbers, what this makes of them is larger.
         number = builder.bitcast(size, single)
@@ -163,7 +175,7 @@ def floats(typing: Any, codes: Any, width: Any, below: Any, like: Any) -> Any:
             parts = [builder.fpext(x, ir.VectorType(ir.DoubleType(), x.type.count)) for x in parts]
         return of_parts(builder, parts)
 
-    return like(codes, types.intp, types.intp, like), generate
+    return like(words, types.intp, types.intp, like), generate
 
 
 # Factors whose strides are below eight: all that they mix is in one octet -------------------------
@@ -225,42 +237,37 @@ def _by_first(builder: Any, seconds: Any, rows: Any) -> Any:
 
 @intrinsic
 def blocks(typing: Any, low: Any, high: Any, x: Any) -> Any:
-    """Apply four 2 x 2 blocks to an octet of rows; two octets hold their entries by rows."""
-    return _blocks(x, [0, 1, 0, 1], 2, 1)
+    """Apply four 2 x 2 blocks to an octet of rows; two octets hold their entries, lane by lane."""
+    return _blocks(x, [0, 2, 1, 3, 0, 2, 1, 3], [0, 1, 4, 5])
 
 
 @intrinsic
 def blocks_transposed(typing: Any, low: Any, high: Any, x: Any) -> Any:
     """Apply the transposes of what `blocks` applies."""
-    return _blocks(x, [0, 0, 1, 1], 1, 2)
+    return _blocks(x, [0, 2, 0, 2, 1, 3, 1, 3], [0, 1, 2, 3])
 
 
-def _blocks(x: Any, meets: list[int], step: int, apart: int) -> Any:
+def _blocks(x: Any, meets: list[int], first: list[int]) -> Any:
     """Return the type and the code of products with blocks.
 
-    The entries of a block meet the rows `meets`. Row i of the result is the sum of two products:
-    with entry ``step * i``, and with the entry `apart` from that.
+    Lanes have the entries of two blocks in turn. They meet those of their four rows, and the
+    products of the lanes `first` are added to those of the others, for a row of each block in turn.
     """
     size = ENTRIES // x.parts
-    # First in an order in which a half of the sums comes from the lower halves of two registers, as
-    # processors take them, then in that of rows.
-    first = [4 * b + step * i for b in range(size // 2) for i in range(2)]
-    by_halves = sorted(first, key=lambda entry: (entry % size // (size // 2), entry))
-    rows_of_sums = [by_halves.index(entry) for entry in first]
+    in_turn = [i - i % 4 + (0, 2, 1, 3)[i % 4] for i in range(size)]
+    lanes = range(2 * size)
+    terms = [[i for i in lanes if (i % ENTRIES in first) == wanted] for wanted in (True, False)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         low, high, rows = (parts_of(builder, octet) for octet in args)
-        products = []
-        for k, entries in enumerate(low + high):
-            row, start = rows[k // 2], k % 2 * (size // 2)
-            order = [start + i // 4 * 2 + meets[i % 4] for i in range(size)]
-            spread = shuffled(builder, row, order)
-            products.append(builder.fmul(entries, spread, flags=FLAGS))
-        sums = []
-        for pair in zip(products[::2], products[1::2], strict=True):
-            terms = (picked(builder, *pair, [i + k for i in by_halves]) for k in (0, apart))
-            total = builder.fadd(*terms, flags=FLAGS)
-            sums.append(shuffled(builder, total, rows_of_sums))
+        entries, sums = low + high, []
+        for k, row in enumerate(rows):
+            met = [i // ENTRIES * 4 + meets[i % ENTRIES] for i in lanes]
+            spread = [shuffled(builder, row, met[i : i + size]) for i in (0, size)]
+            pairs = zip(entries[2 * k : 2 * k + 2], spread, strict=True)
+            products = [builder.fmul(*pair, flags=FLAGS) for pair in pairs]
+            total = builder.fadd(*(picked(builder, *products, term) for term in terms), flags=FLAGS)
+            sums.append(shuffled(builder, total, in_turn))
         return of_parts(builder, sums)
 
     return x(x, x, x), generate

@@ -13,12 +13,13 @@ from lazyop.kernels import places
 from lazyop.kernels.codes import (
     blocks,
     blocks_transposed,
-    codes_across,
-    codes_within,
     directions,
     floats,
     narrow,
     narrow_transposed,
+    words_across,
+    words_from,
+    words_of,
 )
 from lazyop.kernels.jit import INNER
 from lazyop.kernels.octets import eight, load_eight, magnitude, scaled, store_eight
@@ -30,35 +31,36 @@ _FAR = 256
 
 
 @njit(**INNER)
-def _place(stream, row):
-    """Return where the codes of eight rows from a row on begin: word and bit."""
-    bit = (row >> 3) * stream[1]
+def _place(stream, octet):
+    """Return where the codes of an octet of rows begin: word and bit."""
+    bit = octet * stream[1]
     return stream[0] + (bit >> 5) * 8, bit & 31
 
 
 @njit(**INNER)
 def _codes(W, at, shift, width):
+    """Return the words from there on at which the codes of eight lanes begin."""
     if shift + width > 32:
-        return codes_across(W, at, shift, width)
-    return codes_within(W, at, shift, width)
+        return words_across(W, at, shift)
+    return words_from(W, at, shift)
 
 
 @njit(**INNER)
-def _columns(W, stream, row, like):
-    at, shift = _place(stream, row)
-    return directions(_codes(W, at, shift, stream[1]), stream[1], like)
+def _columns(W, stream, octet, like):
+    at, shift = _place(stream, octet)
+    return directions(_codes(W, at, shift, stream[1]), 0, stream[1], like)
 
 
 @njit(**INNER)
-def _numbers(W, last, row, like):
-    at, shift = _place((last[0], last[1]), row)
+def _numbers(W, last, octet, like):
+    at, shift = _place((last[0], last[1]), octet)
     return floats(_codes(W, at, shift, last[1]), last[1], last[2], like)
 
 
 @njit(**INNER)
-def _block(W, stream, row, d, like):
-    """Read the columns of eight neighbouring 2 x 2 blocks, from their first row and the stride."""
-    return _columns(W, stream, row, like), _columns(W, stream, row + d, like)
+def _block(W, stream, octet, d, like):
+    """Read the columns of eight neighbouring blocks, whose rows are octets that lie d apart."""
+    return _columns(W, stream, octet, like), _columns(W, stream, octet + d, like)
 
 
 @njit(**INNER)
@@ -80,47 +82,70 @@ def _pair(x, seconds, transposed):
 
 
 @njit(**INNER)
-def _two_blocks(is_far, W, stream, row, d, apart, x, transposed, like):
-    """Apply a factor of stride d to two times two octets of rows, the second ones `apart`."""
-    width = stream[1]
-    if is_far:  # rows `d` apart have codes at the same bit
-        at, shift = _place(stream, row)
-        step, further = d * width >> 5, apart * width >> 5
-        p = _far_block(W, at, step, shift, width, like)
-        a, b = _pair((x[0], x[1]), p, transposed)
-        q = _far_block(W, at + further, step, shift, width, like)
-        return a, b, *_pair((x[2], x[3]), q, transposed)
-    a, b = _pair((x[0], x[1]), _block(W, stream, row, d, like), transposed)
-    q = _block(W, stream, row + apart, d, like)
-    return a, b, *_pair((x[2], x[3]), q, transposed)
+def _four_codes(W, at, step, shift, width):
+    """Return four octets of words that lie `step` apart, and where codes begin in them."""
+    if shift + width > 32:
+        return (
+            words_across(W, at, shift),
+            words_across(W, at + step, shift),
+            words_across(W, at + 2 * step, shift),
+            words_across(W, at + 3 * step, shift),
+            0,
+        )
+    return (
+        words_of(W, at),
+        words_of(W, at + step),
+        words_of(W, at + 2 * step),
+        words_of(W, at + 3 * step),
+        shift,
+    )
 
 
 @njit(**INNER)
-def _far_block(W, at, step, shift, width, like):
-    first = directions(_codes(W, at, shift, width), width, like)
-    return first, directions(_codes(W, at + step, shift, width), width, like)
+def _four_columns(is_far, W, stream, octet, d, like):
+    """Read the columns that four octets of rows meet, which lie d octets apart."""
+    if is_far:  # they begin at the same bit
+        at, shift = _place(stream, octet)
+        width = stream[1]
+        p, q, r, s, position = _four_codes(W, at, d * width >> 5 << 3, shift, width)
+        return (
+            directions(p, position, width, like),
+            directions(q, position, width, like),
+            directions(r, position, width, like),
+            directions(s, position, width, like),
+        )
+    return (
+        _columns(W, stream, octet, like),
+        _columns(W, stream, octet + d, like),
+        _columns(W, stream, octet + 2 * d, like),
+        _columns(W, stream, octet + 3 * d, like),
+    )
 
 
 @njit(**INNER)
-def _inner(is_far, transposed, x, W, stream, row, d, like):
-    """Apply a factor of stride d to four octets of rows that lie d apart."""
-    return _two_blocks(is_far, W, stream, row, d, 2 * d, x, transposed, like)
+def _inner(is_far, transposed, x, W, stream, octet, d, like):
+    """Apply a factor to four octets of rows; it pairs those that lie d octets apart."""
+    p = _four_columns(is_far, W, stream, octet, d, like)
+    a, b = _pair((x[0], x[1]), (p[0], p[1]), transposed)
+    return a, b, *_pair((x[2], x[3]), (p[2], p[3]), transposed)
 
 
 @njit(**INNER)
-def _outer(is_far, transposed, x, W, stream, row, d, like):
-    """Apply the next factor, of stride 2 d."""
-    x = x[0], x[2], x[1], x[3]
-    x = _two_blocks(is_far, W, stream, row, 2 * d, d, x, transposed, like)
-    return x[0], x[2], x[1], x[3]
+def _outer(is_far, transposed, x, W, stream, octet, d, like):
+    """Apply the next factor, which pairs those that lie twice as far apart."""
+    p = _four_columns(is_far, W, stream, octet, d, like)
+    a, c = _pair((x[0], x[2]), (p[0], p[2]), transposed)
+    b, d = _pair((x[1], x[3]), (p[1], p[3]), transposed)
+    return a, b, c, d
 
 
 @njit(**INNER)
 def _narrow_stages(transposed, X, D, W, scale, last, two, four, first, stop, like):
     """Run the last three factors, of strides 1, 2 and 4, over eight rows at a time."""
-    for row in range(first, stop, 8):
-        low, high = _numbers(W, last, 2 * row, like), _numbers(W, last, 2 * row + 8, like)
-        p, q = _columns(W, two, row, like), _columns(W, four, row, like)
+    for octet in range(first >> 3, stop >> 3):
+        row = 8 * octet
+        low, high = _numbers(W, last, 2 * octet, like), _numbers(W, last, 2 * octet + 1, like)
+        p, q = _columns(W, two, octet, like), _columns(W, four, octet, like)
         x = scaled(load_eight(X, row, like), scale[0])
         if transposed:
             x = narrow_transposed(q, x, 4)
@@ -138,8 +163,9 @@ def _pair_stage(transposed, X, D, at, W, stream, d, rows, unit, width, like):
     """Run one factor; every unit of rows, `width` neighbours of it."""
     for block in range(at, at + rows, 2 * d):
         for start in range(block, block + d, unit):
-            for row in range(start, start + width, 8):
-                p = _block(W, stream, row, d, like)
+            for octet in range(start >> 3, start + width >> 3):
+                row = 8 * octet
+                p = _block(W, stream, octet, d >> 3, like)
                 x = load_eight(X, row, like), load_eight(X, row + d, like)
                 y = _pair(x, p, transposed)
                 store_eight(D, row, y[0])
@@ -153,7 +179,8 @@ def _quad_stage(
     """Run two factors, the inner one of stride d, in the same way."""
     for block in range(at, at + rows, 4 * d):
         for start in range(block, block + d, unit):
-            for row in range(start, start + width, 8):
+            for octet in range(start >> 3, start + width >> 3):
+                row = 8 * octet
                 x = (
                     load_eight(X, row, like),
                     load_eight(X, row + d, like),
@@ -162,11 +189,11 @@ def _quad_stage(
                 )
                 # Weights are read just before they act: there is no room for all in registers.
                 if transposed:
-                    x = _outer(is_far, True, x, W, outer, row, d, like)
-                    x = _inner(is_far, True, x, W, inner, row, d, like)
+                    x = _outer(is_far, True, x, W, outer, octet, d >> 3, like)
+                    x = _inner(is_far, True, x, W, inner, octet, d >> 3, like)
                 else:
-                    x = _inner(is_far, False, x, W, inner, row, d, like)
-                    x = _outer(is_far, False, x, W, outer, row, d, like)
+                    x = _inner(is_far, False, x, W, inner, octet, d >> 3, like)
+                    x = _outer(is_far, False, x, W, outer, octet, d >> 3, like)
                 store_eight(D, row, x[0])
                 store_eight(D, row + d, x[1])
                 store_eight(D, row + 2 * d, x[2])
