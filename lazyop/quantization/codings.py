@@ -100,6 +100,8 @@ class Floats:
         w, at = take_number(data, at)
         signed, at = take_number(data, at)
         specials, at = take_number(data, at)
+        if specials >= len(_SPECIALS):
+            raise ValueError(f"the packed weights have codes of unknown kind {specials}")
         bias = signed // 2 if signed % 2 == 0 else -(signed + 1) // 2
         return cls(FloatFormat(t, w, bias=bias, specials=_SPECIALS[specials])), at
 

@@ -152,6 +152,8 @@ class Factorwise:
             If the bytes are not such a header, or end too early.
         """
         length, at = take_number(data, at)
+        if length == 0:
+            raise ValueError("the packed weights have no factors, or are damaged")
         described = []
         for _ in range(length):
             sizes = []

@@ -197,8 +197,10 @@ class FloatFormat:
         """
         x = np.asarray(values)
         if x.dtype.kind == "c":
-            parts = self.round(np.ascontiguousarray(x).view(x.real.dtype).reshape(*x.shape, 2))
-            return np.asarray(parts.view(x.dtype).reshape(x.shape))
+            single = x.dtype == np.complex64
+            wide = np.ascontiguousarray(x, dtype=np.complex64 if single else np.complex128)
+            parts = self.round(wide.view(wide.real.dtype).reshape(*x.shape, 2))
+            return np.asarray(parts.view(wide.dtype).reshape(x.shape))
         kept = x.dtype if x.dtype == np.float32 else np.dtype(np.float64)
         x = np.asarray(x, dtype=np.float64)
         rounded = round_significand(x, self.significand_bits)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.pattern import Pattern
+from lazyop.quantization.balance import balanced
 from lazyop.quantization.bits import Bytes
 from lazyop.quantization.by_energy import ByEnergy
 from lazyop.quantization.codings import Coding, Directions, Floats, Ratios
@@ -23,7 +24,7 @@ from lazyop.quantization.errors import relative_error
 from lazyop.quantization.factorwise import Factorwise, pack_factorwise
 from lazyop.quantization.formats import FloatFormat
 from lazyop.quantization.packed import PackedButterfly, head
-from lazyop.quantization.ranges import times_power, unit_exponent
+from lazyop.quantization.ranges import times_power
 from lazyop.quantization.writing import pack_by_energy, with_unit_columns
 
 __all__ = ["WIDTHS", "NormalForm", "normal_form"]
@@ -60,8 +61,8 @@ class NormalForm(NamedTuple):
     relative_error : float
         Frobenius norm of its difference from the exact product, by the norm of that.
     unit : list of arrays
-        Entries of its factors, in the direction in which they chain, and without the powers of two
-        that bring the largest entry of each exact factor below 1.
+        Entries of its factors, in the direction in which they chain, and without the power of two
+        that `balanced` takes out of the product.
     """
 
     operator: PackedButterfly
@@ -123,13 +124,12 @@ def normal_form(
         raise ValueError(f"expected a positive number, got {goal}")
     turned = not Chain([values.shape for values in factors]).chainable
     ordered = transposed(factors) if turned else list(factors)
-    powers = [unit_exponent(values) for values in ordered]
-    exact = [times_power(v, -e) for v, e in zip(ordered, powers, strict=True)]
-    pack, close = _packing(exact, sum(powers), np.dtype(dtype), widths)
+    exact, _, power = balanced(ordered)
+    pack, close = _packing(exact, power, np.dtype(dtype), widths)
 
     def read(data: Bytes) -> list[Values]:
         *others, last = (v.astype(exact[0].dtype) for v in PackedButterfly(data).values())
-        return [*others, times_power(last, -sum(powers))]
+        return [*others, times_power(last, -power)]
 
     def error(data: Bytes) -> float:
         return relative_error([exact], [read(data)])
@@ -240,8 +240,10 @@ def _narrowest(values: Values, weights: Reals, significand: int) -> FloatFormat:
     rounded = unbounded.round(parts)
     least = np.sum((rounded - parts) ** 2 * weights)
     top = int(np.frexp(np.abs(rounded).max())[1]) - 1
+    most_bias = 1076 - significand  # its smallest number is that of double precision
     for width in range(1, 11):
-        form = FloatFormat(significand, width, bias=2**width - 1 - top, specials="none")
+        bias = min(2**width - 1 - top, most_bias)
+        form = FloatFormat(significand, width, bias=bias, specials="none")
         if np.sum((form.round(parts) - parts) ** 2 * weights) <= _HARDLY_MORE * least:
             break
     return form

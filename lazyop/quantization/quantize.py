@@ -12,13 +12,15 @@ import numpy as np
 from lazyop.namespaces import name_of
 from lazyop.operator import LazyOperator
 from lazyop.quantization.codings import Floats
+from lazyop.quantization.doubles import in_double
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.formats import FloatFormat, as_format
 from lazyop.quantization.matches import Values
 from lazyop.quantization.normal_form import normal_form
 from lazyop.quantization.packed import pack_butterfly
+from lazyop.quantization.ranges import times_power, unit_exponent
 from lazyop.quantization.rank_one import searchable
-from lazyop.quantization.structure import Chained, chained
+from lazyop.quantization.structure import Chained, chained, quantized_dtype
 from lazyop.quantization.term import Term
 
 __all__ = ["Quantization", "quantize"]
@@ -125,9 +127,10 @@ def quantize(
         has no junction, and is rounded.
     format : str, dtype or FloatFormat
         "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", their dtypes, or a `FloatFormat`.
-        Powers of two on columns and rows keep all entries in its range, where that is possible.
-        Where it is for the large entries alone, small ones lose bits. The normal form is at most as
-        far off as plain rounding to this format, or `tol` or `bits` take its place.
+        Powers of two on columns and rows keep all entries in its range, and in that of the dtype,
+        where that is possible. Where it is for the large entries alone, small ones lose bits.
+        The normal form is at most as far off as plain rounding to this format, or `tol` or `bits`
+        take its place.
     method : {"left-to-right", "pairwise", "round", "normal-form"}
         "pairwise" quantizes the first and the second factor together, the third and the fourth,
         and so on, and rounds the last of an odd number, before the sweeps. "round" rounds every
@@ -153,9 +156,9 @@ def quantize(
     Raises
     ------
     ValueError
-        If there is no such format or method, an entry is NaN, infinite, or larger than powers of
-        two can bring into the range (the error names the factor), `F` is not one chain, or an
-        option does not go with the method.
+        If there is no such format or method, an entry is NaN, infinite, outside the range of double
+        precision, or larger than powers of two can bring into the range (the error names the
+        factor), `F` is not one chain, or an option does not go with the method.
     TypeError
         If `F` is not an operator, or not on NumPy.
 
@@ -195,8 +198,7 @@ def quantize(
         searchable(form)
     found = chained(_on_numpy(F))
     dtype = _dtype(found)
-    epsilon = float(np.finfo(dtype).eps)
-    terms = [Term(_in_double(term), form, epsilon) for term in found.terms]
+    terms = [Term(_in_double(term), form, dtype) for term in found.terms]
     plain = [term.rounded() for term in terms]
     if method == "round":
         held = plain
@@ -204,14 +206,14 @@ def quantize(
         held = [term.held(_quantized(term, method, mirror, sweeps)) for term in terms]
     operator = found.rebuild(
         [
-            _packed(term.restored(factors), form, dtype)
-            for term, factors in zip(terms, held, strict=True)
+            _packed(term.restored(numbers), form, dtype)
+            for term, numbers in zip(terms, held, strict=True)
         ]
     )
     return Quantization(
         operator=operator,
-        relative_error=_error(found, terms, held),
-        rounding_error=_error(found, terms, plain),
+        relative_error=_error(found, terms, [numbers.unit for numbers in held]),
+        rounding_error=_error(found, terms, [numbers.unit for numbers in plain]),
         bits_per_weight=8 * operator.cost.nbytes / found.weights,
         format=form,
     )
@@ -230,15 +232,15 @@ def _in_normal_form(
     epsilon = float(np.finfo(dtype).eps)
 
     def rounding(form: FloatFormat) -> float:
-        terms = [Term(values, form, epsilon) for values in doubles]
-        return _error(found, terms, [term.rounded() for term in terms])
+        terms = [Term(values, form, dtype) for values in doubles]
+        return _error(found, terms, [term.rounded().unit for term in terms])
 
     form = as_format(format) if format is not None else None
     if form is not None:
         tol = max(rounding(form), 16 * epsilon, _CLOSEST)
     packed = [normal_form(values, dtype, tol=tol, bits=bits, widths=widths) for values in doubles]
     operator = found.rebuild([each.operator for each in packed])
-    terms = [Term(values, FloatFormat(53), epsilon) for values in doubles]
+    terms = [Term(values, FloatFormat(53), dtype) for values in doubles]
     error = _error(found, terms, [each.unit for each in packed])
     if form is None:
         form = _as_accurate(rounding, error)
@@ -269,16 +271,26 @@ def _error(found: Chained, terms: Sequence[Term], quantized: Sequence[list[Value
     """Relative error of the whole operator."""
     if len(terms) == 1:
         return terms[0].error(quantized[0])
-    total = [sum(term.exponents) for term in terms]
-    multiples = [
-        c * 2.0 ** max(e - max(total), -1000)
-        for c, e in zip(found.coefficients, total, strict=True)
-    ]
+    multiples = _multiples(found.coefficients, terms)
     exact = [_times(c, term.unit) for c, term in zip(multiples, terms, strict=True)]
     return relative_error(exact, [_times(c, q) for c, q in zip(multiples, quantized, strict=True)])
 
 
-def _times(coefficient: complex, factors: list[Values]) -> list[Values]:
+def _multiples(coefficients: Sequence[complex], terms: Sequence[Term]) -> list[Values]:
+    """By what the terms' unit factors are multiplied in the sum, the largest near 1."""
+    numbers = [np.asarray(c, complex if isinstance(c, complex) else float) for c in coefficients]
+    exponents = [unit_exponent(c) for c in numbers]
+    total = [e + term.exponent for e, term in zip(exponents, terms, strict=True)]
+    # Terms that are zero are of no size, and their exponents say nothing.
+    counts = [c != 0 and term.unit[-1].any() for c, term in zip(numbers, terms, strict=True)]
+    most = max((e for e, some in zip(total, counts, strict=True) if some), default=0)
+    return [
+        times_power(times_power(c, -e), min(max(t - most, -1000), 0))
+        for c, e, t in zip(numbers, exponents, total, strict=True)
+    ]
+
+
+def _times(coefficient: Values, factors: list[Values]) -> list[Values]:
     return [coefficient * factors[0], *factors[1:]]
 
 
@@ -309,21 +321,17 @@ def _on_numpy(F: Any) -> LazyOperator:
 
 
 def _dtype(found: Chained) -> np.dtype[Any]:
-    """Dtype of the result: single precision stays, all else becomes double."""
-    dtype = np.result_type(*(values for term in found.terms for values in term))
-    if dtype.kind not in "fc":
-        return np.dtype(np.float64)
-    single = dtype.itemsize <= (8 if dtype.kind == "c" else 4)
-    names = ("float32", "complex64") if single else ("float64", "complex128")
-    return np.dtype(names[dtype.kind == "c"])
+    """Dtype of the result."""
+    return quantized_dtype(np.result_type(*(values for term in found.terms for values in term)))
 
 
 def _in_double(factors: Sequence[Values]) -> list[Values]:
     wide = np.complex128 if any(v.dtype.kind == "c" for v in factors) else np.float64
-    for k, values in enumerate(factors):
+    names = [f"factor {k + 1} of {len(factors)}" for k in range(len(factors))]
+    for values, name in zip(factors, names, strict=True):
         if not np.isfinite(values).all():
-            raise ValueError(f"factor {k + 1} of {len(factors)} holds NaN or infinity")
-    return [values.astype(wide) for values in factors]
+            raise ValueError(f"{name} holds NaN or infinity")
+    return [in_double(values, wide, name) for values, name in zip(factors, names, strict=True)]
 
 
 def _packed(factors: Sequence[Values], form: FloatFormat, dtype: np.dtype[Any]) -> LazyOperator:

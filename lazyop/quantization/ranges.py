@@ -22,9 +22,12 @@ import numpy.typing as npt
 from lazyop.quantization.formats import FloatFormat
 from lazyop.quantization.matches import Reals, Values
 
-__all__ = ["in_range", "times_power", "unit_exponent"]
+__all__ = ["Powers", "exponents_of", "in_range", "times_power", "unit_exponent", "within"]
 
 Exponents: TypeAlias = npt.NDArray[np.float64]
+
+#: Powers of two for the entries of a factor, or one for all.
+Powers: TypeAlias = "npt.NDArray[np.int64] | int"
 
 #: All exponents are smaller.
 _BEYOND = 4096
@@ -60,42 +63,58 @@ class _Limits:
         return _Limits(*(x.transpose(0, 2, 1, 3) for x in (self.normal, self.faint, self.high)))
 
 
+def within(form: FloatFormat, dtype: np.dtype[Any]) -> FloatFormat:
+    """Return the format with the range of single or double precision, if its own is no narrower.
+
+    Parameters
+    ----------
+    form : FloatFormat
+    dtype : dtype
+        Real or complex.
+    """
+    bits, width = (24, 8) if np.finfo(dtype).bits <= 32 else (53, 11)
+    held = FloatFormat(min(form.significand_bits, bits), width)
+    is_wider = form.largest >= held.largest and form.min_exponent <= held.min_exponent
+    return held if is_wider else form
+
+
 def in_range(
-    factors: Sequence[Values], form: FloatFormat, weights: Sequence[Reals]
-) -> list[Values]:
-    """Multiply rows and columns of factors by powers of two, so that a format holds the entries.
+    factors: Sequence[Values], powers: Sequence[Powers], form: FloatFormat, weights: Sequence[Reals]
+) -> list[Powers]:
+    """Find powers of two for rows and columns of factors, so that a format holds the entries.
 
     Parameters
     ----------
     factors : sequence of arrays
         Values `(a, b, c, d)`, leftmost first.
+    powers : sequence of arrays or int
+        Of two, by which entries are to be multiplied to begin with. The results of these
+        multiplications are not formed, and may be outside the range of double precision.
     form : FloatFormat
-        With unbounded exponents, nothing is done.
+        With bounded exponents.
     weights : sequence of arrays
-        For each entry, the relative error of the product by that of the entry as it is.
+        For each entry, the relative error of the product by that of the entry in `factors`.
 
     Returns
     -------
-    list of arrays
-        The same where all entries are in range already. If there are no powers that bring all
-        there, those that make the loss of the small ones, on which the product depends least, as
-        small as can be.
+    list of arrays or int
+        By which entries are to be multiplied: the given ones where these bring all entries into
+        range. If there are no powers that bring all there, those that make the loss of the small
+        ones, on which the product depends least, as small as can be.
 
     Raises
     ------
     ValueError
         If some entry is too large for the format, whatever the powers; it names the factor.
     """
-    if not form.is_bounded:
-        return list(factors)
-    limits = [_limits(v, w, form) for v, w in zip(factors, weights, strict=True)]
+    limits = [_limits(*each, form) for each in zip(factors, powers, weights, strict=True)]
     if all((x.normal <= 0).all() and (x.high >= 0).all() for x in limits):
-        return list(factors)
-    powers = _solution(limits, _BEYOND)
-    if powers is None:
-        powers = _solution(limits, -np.inf)
-        if powers is None:
-            raise ValueError(_too_large(factors, limits, form))
+        return list(powers)
+    shifts = _solution(limits, _BEYOND)
+    if shifts is None:
+        shifts = _solution(limits, -np.inf)
+        if shifts is None:
+            raise ValueError(_too_large(factors, powers, limits, form))
         feasible, infeasible = -_BEYOND, _BEYOND
         while infeasible - feasible > 1:
             accuracy = (feasible + infeasible) // 2
@@ -103,20 +122,25 @@ def in_range(
             if found is None:
                 infeasible = accuracy
             else:
-                feasible, powers = accuracy, found
-    return [_scaled(values, *powers[k : k + 2]) for k, values in enumerate(factors)]
+                feasible, shifts = accuracy, found
+    return [
+        power + _shifts(values, *shifts[k : k + 2])
+        for k, (values, power) in enumerate(zip(factors, powers, strict=True))
+    ]
 
 
-def _limits(values: Values, weights: Reals, form: FloatFormat) -> _Limits:
+def _limits(values: Values, power: Powers, weights: Reals, form: FloatFormat) -> _Limits:
     parts = np.abs(np.stack([values.real, values.imag]))
     large = np.max(parts, axis=0)
     small = np.min(np.where(parts > 0, parts, np.inf), axis=0)
     half_unit = form.min_exponent - form.significand_bits
+    # Exponents are subtracted, since a quotient of the numbers may overflow.
+    (most, highest), (significand, exponent) = np.frexp(form.largest), np.frexp(large)
+    high = np.where(large > 0, highest - exponent - (significand > most), np.inf)
     with np.errstate(divide="ignore"):
-        high = np.where(large > 0, np.frexp(form.largest / large)[1] - 1, np.inf)
         faint = np.ceil(np.log2(weights)) + half_unit
     normal = np.where(large > 0, form.min_exponent + 1 - np.frexp(small)[1], -np.inf)
-    return _Limits(normal.astype(np.float64), faint, high.astype(np.float64))
+    return _Limits(normal - power, faint - power, high - power)
 
 
 def _solution(limits: Sequence[_Limits], accuracy: float) -> list[Exponents] | None:
@@ -165,14 +189,14 @@ def _columns(x: Exponents) -> int:
     return int(x.size // x.shape[1])
 
 
-def _scaled(values: Values, rows: Exponents, columns: Exponents) -> Values:
+def _shifts(values: Values, rows: Exponents, columns: Exponents) -> Powers:
     a, b, c, d = values.shape
-    return times_power(values, columns.reshape(a, 1, c, d) - rows.reshape(a, b, 1, d))
+    return (columns.reshape(a, 1, c, d) - rows.reshape(a, b, 1, d)).astype(np.int64)
 
 
 def times_power(values: Values, power: Any) -> Values:
     """Values times powers of two; exact, unless they leave the range of double precision."""
-    power = np.asarray(power).astype(np.int64)
+    power = np.asarray(power).astype(np.int64, copy=False)
     if values.dtype.kind != "c":
         return np.asarray(np.ldexp(values, power))
     scaled = np.empty(np.broadcast_shapes(values.shape, power.shape), values.dtype)
@@ -183,12 +207,30 @@ def times_power(values: Values, power: Any) -> Values:
 
 def unit_exponent(values: Values) -> int:
     """Power of two by which values are to be divided, so that the largest is near 1."""
-    return int(np.frexp(np.max(np.abs(values), initial=0.0))[1])
+    return int(np.frexp(np.max(_largest_parts(values), initial=0.0))[1])
 
 
-def _too_large(factors: Sequence[Values], limits: Sequence[_Limits], form: FloatFormat) -> str:
+def exponents_of(values: Values) -> npt.NDArray[np.int64]:
+    """Powers of two by which values are to be divided, so that each is near 1; 0 of zero."""
+    return np.frexp(_largest_parts(values))[1].astype(np.int64)
+
+
+def _largest_parts(values: Values) -> Reals:
+    """Real or imaginary parts; absolute values of complex numbers may overflow."""
+    if values.dtype.kind != "c":
+        return np.asarray(np.abs(values))
+    return np.asarray(np.maximum(np.abs(values.real), np.abs(values.imag)))
+
+
+def _too_large(
+    factors: Sequence[Values],
+    powers: Sequence[Powers],
+    limits: Sequence[_Limits],
+    form: FloatFormat,
+) -> str:
     worst = int(np.argmin([x.high.min() for x in limits]))
-    size = float(np.max(np.abs(factors[worst])))
+    with np.errstate(over="ignore"):
+        size = float(np.max(np.abs(times_power(factors[worst], powers[worst]))))
     return (
         f"factor {worst + 1} of {len(factors)} comes to have an entry of size {size:.3g}; no "
         f"powers of two between factors bring all entries below {form.largest:.5g}, the most of "

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from lazyop.namespaces import as_array, describe
+from lazyop.quantization.doubles import in_double
 from lazyop.quantization.formats import FloatFormat, as_format
 from lazyop.quantization.matches import Side, Values, errors_of, matched
 from lazyop.quantization.pairs import quantized_pairs
-from lazyop.quantization.ranges import in_range, times_power, unit_exponent
+from lazyop.quantization.ranges import in_range, times_power, unit_exponent, within
 
 __all__ = ["quantize_rank_one", "searchable"]
 
@@ -46,17 +47,17 @@ def quantize_rank_one(x: Any, y: Any, format: Any) -> tuple[Values, Values, floa
         Numbers of the format, in single precision where both vectors are, else in double.
         For real vectors, no other numbers with so many significand bits make a smaller error. For
         complex ones, real and imaginary parts are rounded and the best of 16384 scalings is
-        taken. Powers of two bring the entries into the format's range; where they can't bring all
-        there, small ones lose bits.
+        taken. Powers of two bring the entries into the range of the format and of the precision;
+        where they can't bring all there, small ones lose bits.
     relative_error : float
         :math:`\|x y^H - \hat x \hat y^H\|_F / \|x y^H\|_F`; zero where the matrix is zero.
 
     Raises
     ------
     ValueError
-        If a vector has not one dimension, holds NaN or infinity, or an entry that no scaling
-        brings below the largest number of the format; or if there is no such format, or it has
-        more than 16 significand bits.
+        If a vector has not one dimension, holds NaN, infinity or a number outside the range of
+        double precision, or an entry that no scaling brings below the largest number of the format
+        or of the precision; or if there is no such format, or it has more than 16 significand bits.
     TypeError
         If a vector is not of numbers, or not on NumPy.
 
@@ -87,23 +88,25 @@ def quantize_rank_one(x: Any, y: Any, format: Any) -> tuple[Values, Values, floa
     x, y = _vector(x, "x"), _vector(y, "y")
     kept = np.result_type(x, y, np.float32)
     wide = np.complex128 if kept.kind == "c" else np.float64
-    exact = [x.astype(wide), np.conj(y).astype(wide)]
+    exact = [in_double(x, wide, "x"), np.conj(in_double(y, wide, "y"))]
     exponents = [unit_exponent(v) for v in exact]
     left, right = (
         Side.plain(times_power(v, -e)[None]) for v, e in zip(exact, exponents, strict=True)
     )
     found = quantized_pairs(left, right, form.significand_bits, _SAMPLE)
-    x_hat, y_hat = (times_power(v[0], e) for v, e in zip(found, exponents, strict=True))
-    factors = [x_hat.reshape(1, -1, 1, 1), y_hat.reshape(1, 1, -1, 1)]
-    entries = x_hat.size + y_hat.size
+    factors = [found[0].reshape(1, -1, 1, 1), found[1].reshape(1, 1, -1, 1)]
+    entries = x.size + y.size
     weights = [np.full(v.shape, entries**0.5 / (np.linalg.norm(v) or 1.0)) for v in factors]
-    x_hat, y_hat = (form.round(v.ravel()) for v in in_range(factors, form, weights))
+    held = within(form, kept)
+    powers = in_range(factors, exponents, held, weights)
+    numbers = [held.round(times_power(v, p)) for v, p in zip(factors, powers, strict=True)]
     lies = [
-        matched(side, times_power(v[None], -e))
-        for side, v, e in zip((left, right), (x_hat, y_hat), exponents, strict=True)
+        matched(side, times_power(v, -p).reshape(1, -1))
+        for side, v, p in zip((left, right), numbers, powers, strict=True)
     ]
     error = 0.0 if not (x.any() and y.any()) else float(errors_of(*lies)[0]) ** 0.5
-    return x_hat.astype(kept), np.conj(y_hat).astype(kept), error
+    x_hat, y_hat = (v.ravel().astype(kept) for v in numbers)
+    return x_hat, np.conj(y_hat), error
 
 
 def searchable(form: FloatFormat) -> FloatFormat:

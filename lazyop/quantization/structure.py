@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from lazyop.algebra.composite import Product, Scaled, Sum
 from lazyop.butterfly.chain import Chain
@@ -16,7 +18,7 @@ from lazyop.quantization.matches import Values
 from lazyop.quantization.packed import PackedButterfly
 from lazyop.structured.permutation import Permutation
 
-__all__ = ["Chained", "chained"]
+__all__ = ["Chained", "chained", "quantized_dtype"]
 
 #: Makes the operator from others in the places of the chains.
 Rebuild: TypeAlias = Callable[[Sequence[LazyOperator]], LazyOperator]
@@ -67,6 +69,15 @@ def chained(op: LazyOperator) -> Chained:
     return found
 
 
+def quantized_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a quantized operator: single precision stays, all else is double."""
+    if dtype.kind not in "fc":
+        return np.dtype(np.float64)
+    single = dtype.itemsize <= (8 if dtype.kind == "c" else 4)
+    names = ("float32", "complex64") if single else ("float64", "complex128")
+    return np.dtype(names[dtype.kind == "c"])
+
+
 def _apart(op: LazyOperator) -> Chained:
     if isinstance(op, KroneckerSparse):
         return _one_chain([op])
@@ -97,7 +108,7 @@ def _multiple(op: Scaled) -> Chained:
     return Chained(
         inner.terms,
         coefficients,
-        lambda found: Scaled(op.coefficient, inner.rebuild(found), op.dtype),
+        lambda found: Scaled(op.coefficient, inner.rebuild(found), quantized_dtype(op.dtype)),
     )
 
 

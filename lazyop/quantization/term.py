@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lazyop.butterfly.chain import Chain
-from lazyop.quantization.chain import Sweeps, left_to_right, pairwise, rounded
+from lazyop.quantization.balance import Balanced, balanced
+from lazyop.quantization.chain import Sweeps, left_to_right, pairwise
 from lazyop.quantization.disjoint import shares, transposed
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.formats import FloatFormat
 from lazyop.quantization.matches import Reals, Values
-from lazyop.quantization.ranges import in_range, times_power, unit_exponent
+from lazyop.quantization.ranges import Powers, in_range, times_power, within
 
-__all__ = ["Term"]
+__all__ = ["Held", "Term"]
+
+
+class Held(NamedTuple):
+    """Numbers of a format, as they compare with the exact ones.
+
+    Attributes
+    ----------
+    unit : list of arrays
+        Scaled as `Term.unit` is.
+    powers : list of arrays or int
+        Of two, which times these are numbers of the format.
+    """
+
+    unit: list[Values]
+    powers: list[Powers]
 
 
 @dataclass(frozen=True)
@@ -28,26 +45,29 @@ class Term:
     values : list of arrays
         Of the factors, in double precision, leftmost first.
     form : FloatFormat
-    epsilon : float
-        Unit of rounding of the given values: what is far below it counts as zero.
+    dtype : dtype
+        In which the result is held. What is far below its unit of rounding counts as zero.
     """
 
     values: list[Values]
     form: FloatFormat
-    epsilon: float
+    dtype: np.dtype[Any]
 
     @cached_property
-    def exponents(self) -> list[int]:
-        """Powers of two taken out of the factors, whose largest entries are then near 1."""
-        return [unit_exponent(values) for values in self.values]
-
-    @cached_property
-    def unit(self) -> list[Values]:
-        """Factors without these powers, in the direction in which they chain."""
-        scaled = [times_power(v, -e) for v, e in zip(self.values, self.exponents, strict=True)]
-        return scaled if self._chains else transposed(scaled)
+    def _balanced(self) -> Balanced:
+        return balanced(self.values if self._chains else transposed(self.values))
 
     @property
+    def unit(self) -> list[Values]:
+        """Factors with columns of ordinary size, in the direction in which they chain."""
+        return self._balanced.factors
+
+    @property
+    def exponent(self) -> int:
+        """Power of two that times the product of `unit` is the given product."""
+        return self._balanced.exponent
+
+    @cached_property
     def _chains(self) -> bool:
         return Chain([values.shape for values in self.values]).chainable
 
@@ -61,16 +81,14 @@ class Term:
     def clean(self) -> list[Values]:
         """Factors with zeros for what is rounding errors alone, and would need small exponents."""
         with np.errstate(divide="ignore"):
-            floors = [4 * self.epsilon / w for w in self._weights]
+            floors = [4 * np.finfo(self.dtype).eps / w for w in self._weights]
         return [_without(values, f) for values, f in zip(self.unit, floors, strict=True)]
 
     # Methods ----------------------------------------------------------------------------------
 
-    def rounded(self) -> list[Values]:
+    def rounded(self) -> Held:
         """Every entry rounded, without any scaling but powers of two for the range."""
-        if not self.form.is_bounded:
-            return rounded(self.clean, self.form.significand_bits)
-        return self._held(self.clean)
+        return self.held(self.clean)
 
     def pairwise(self) -> list[Values]:
         """By disjoint pairs of factors."""
@@ -110,21 +128,21 @@ class Term:
         """Relative error of quantized factors."""
         return relative_error([self.unit], [quantized])
 
-    def held(self, quantized: list[Values]) -> list[Values]:
-        """Quantized factors as numbers of the format."""
-        return self._held(quantized) if self.form.is_bounded else quantized
+    def held(self, factors: list[Values]) -> Held:
+        """Factors as numbers of the format that the dtype holds."""
+        form = within(self.form, self.dtype)
+        powers = in_range(factors, self._balanced.powers, form, self._weights)
+        # Scaled back, so that differences from the exact factors are small ones.
+        unit = [
+            times_power(form.round(times_power(v, p)), -p)
+            for v, p in zip(factors, powers, strict=True)
+        ]
+        return Held(unit, powers)
 
-    def _held(self, factors: list[Values]) -> list[Values]:
-        exponents = self.exponents if self._chains else self.exponents[::-1]
-        sized = [times_power(v, e) for v, e in zip(factors, exponents, strict=True)]
-        weights = [times_power(w, -e) for w, e in zip(self._weights, exponents, strict=True)]
-        inside = in_range(sized, self.form, weights)
-        return [times_power(self.form.round(v), -e) for v, e in zip(inside, exponents, strict=True)]
-
-    def restored(self, held: list[Values]) -> list[Values]:
-        """Quantized factors with the powers of two, in the given order."""
-        ordered = held if self._chains else transposed(held)
-        return [times_power(v, e) for v, e in zip(ordered, self.exponents, strict=True)]
+    def restored(self, held: Held) -> list[Values]:
+        """Numbers of the format, in the given order."""
+        numbers = [times_power(v, p) for v, p in zip(held.unit, held.powers, strict=True)]
+        return numbers if self._chains else transposed(numbers)
 
 
 def _without(values: Values, floor: Reals) -> Values:

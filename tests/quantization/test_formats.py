@@ -86,6 +86,9 @@ def test_single_precision_stays_and_parts_of_complex_numbers_round_one_by_one():
     z = np.array([[1.1 + 2.2j, 0.9j], [-7.9, 1e-3]], dtype=np.complex64)
     found = form.round(z)
     assert found.dtype == np.complex64
+    wider = form.round(z.astype(np.clongdouble))
+    assert wider.dtype == np.complex128
+    np.testing.assert_array_equal(wider, found)
     np.testing.assert_array_equal(found.real, form.round(z.real))
     np.testing.assert_array_equal(found.imag, form.round(z.imag))
     assert found.real.dtype == np.float32

@@ -88,6 +88,25 @@ def test_a_size_is_kept_and_nearly_filled(widths):
     assert errors[0] > 3 * errors[1] > 9 * errors[2]
 
 
+@pytest.mark.parametrize("widths", ["number", "factor"])
+@pytest.mark.parametrize("power", [60, 300, 530])
+def test_what_stands_between_factors_changes_nothing(widths, power):
+    left, right = (factor.values for factor in dyadic(4).factors)
+    between = np.ldexp(1.0, [power, 0, 0, -power])
+    F = lo.Butterfly([left * between.reshape(1, 1, 2, 2), right / between.reshape(2, 2, 1, 1)])
+    plain, found = (
+        lo.quantize(op, tol=1e-3, method="normal-form", widths=widths) for op in (dyadic(4), F)
+    )
+    assert found.relative_error == plain.relative_error <= 1e-3
+    np.testing.assert_array_equal(found.operator.codes, plain.operator.codes)
+
+
+def test_subnormal_entries_of_the_last_factor():
+    F = lo.Butterfly([f.values * s for f, s in zip(dyadic(4).factors, (1e-320, 1), strict=True)])
+    found = lo.quantize(F, tol=1e-2, method="normal-form", widths="factor")
+    assert found.relative_error <= 1e-2
+
+
 def test_a_format_stands_for_the_error_of_rounding_to_it():
     F = dyadic(64)
     found = lo.quantize(F, "float8_e4m3fn", method="normal-form")

@@ -181,5 +181,11 @@ def test_wrong_bytes_are_errors():
         damaged[place] = value
         with pytest.raises(ValueError, match=r"packed|bytes|positive"):
             PackedButterfly(damaged)
+    floats = packed(lo.Chain.square_dyadic(8), coding=EIGHT_BITS).codes
+    for place, value, said in ((2, 0, "no factors"), (11, 3, "codes of unknown kind")):
+        damaged = floats.copy()
+        damaged[place] = value
+        with pytest.raises(ValueError, match=said):
+            PackedButterfly(damaged)
     with pytest.raises(TypeError, match="bytes"):
         PackedButterfly([1, 2, 3])

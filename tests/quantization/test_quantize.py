@@ -159,6 +159,84 @@ def test_formats_with_a_range(name, exponents):
     assert found.relative_error == pytest.approx(free.relative_error, rel=accuracy, abs=0)
 
 
+def with_powers_between(F, most):
+    """The same product with diagonal matrices of powers of two between the factors."""
+    values = [factor.values for factor in F.factors]
+    for k in range(len(values) - 1):
+        a, b, c, d = values[k].shape
+        powers = np.random.default_rng(k).integers(-most, most + 1, a * c * d)
+        values[k] = values[k] * np.ldexp(1.0, powers).reshape(a, 1, c, d)
+        a, b, _, d = values[k + 1].shape
+        values[k + 1] = values[k + 1] * np.ldexp(1.0, -powers).reshape(a, b, 1, d)
+    return lo.Butterfly(values)
+
+
+@pytest.mark.parametrize("most", [60, 480])
+@pytest.mark.parametrize("form", ["float16", lo.FloatFormat(4)], ids=str)
+@pytest.mark.parametrize("method", ["round", "pairwise", "left-to-right", "normal-form"])
+@pytest.mark.parametrize("F", [DYADIC, COMPLEX, WIDE.T, RANK_2], ids=["d", "F", "turned", "rank"])
+def test_powers_between_factors_change_no_error(F, method, form, most):
+    sweeps = 0 if method in ("pairwise", "left-to-right") else None
+    found = lo.quantize(with_powers_between(F, most), form, method=method, sweeps=sweeps)
+    plain = lo.quantize(F, form, method=method, sweeps=sweeps)
+    assert dense_error(F, found.operator) == pytest.approx(found.relative_error, rel=1e-9)
+    assert found.relative_error == pytest.approx(plain.relative_error, rel=1e-9)
+    assert found.rounding_error == pytest.approx(plain.rounding_error, rel=1e-9)
+
+
+@pytest.mark.parametrize("c", [1e155, 1e-165, 1e200, 1e200j, 1.7e308 + 1.7e308j, 10**250])
+def test_coefficients_of_any_size(c):
+    F, G = (lo.Butterfly(random_values(lo.Chain.square_dyadic(8), k)) for k in range(2))
+    found, plain = (lo.quantize(x * F + x * G, "bfloat16") for x in (c, 1))
+    assert found.relative_error == pytest.approx(plain.relative_error, rel=1e-9)
+    assert lo.quantize(c * F + 0 * G, "bfloat16").relative_error == pytest.approx(
+        lo.quantize(F, "bfloat16").relative_error, rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["round", "left-to-right"])
+@pytest.mark.parametrize("form", [lo.FloatFormat(4), lo.FloatFormat(8, 11)], ids=str)
+def test_entries_come_into_the_range_of_the_dtype(form, method, dtype):
+    """Subnormal ones, and those that are too large once they are rounded."""
+    left, right = (factor.values for factor in DYADIC.factors[:2])
+    least, most = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    for scale in (200 * float(least), most / np.abs(left).max()):
+        F = lo.Butterfly([(left * scale).astype(dtype), right.astype(dtype)])
+        found = lo.quantize(F, form, method=method)
+        assert found.operator.dtype == dtype
+        numbers, exact = ([f.values for f in x.factors] for x in (found.operator.unpack(), F))
+        for values in numbers:
+            assert (np.abs(values[values != 0]) >= np.finfo(dtype).tiny).all()
+            np.testing.assert_array_equal(form.round(values), values)
+        # Both products by the same power of two, for a norm in double precision.
+        p, q = (int(np.frexp(size)[1]) for size in (np.abs(numbers[0]).max(), scale))
+        sized, wanted = (
+            lo.Butterfly([np.ldexp(a.astype(float), -e), np.ldexp(b.astype(float), e - q)])
+            for (a, b), e in ((numbers, p), (exact, q))
+        )
+        assert dense_error(wanted, sized) == pytest.approx(found.relative_error, rel=1e-6)
+
+
+def test_what_a_format_cannot_hold_at_all_is_an_error_of_one():
+    F = lo.Butterfly([f.values * s for f, s in zip(DYADIC.factors[:2], (1e-310, 1), strict=True)])
+    found = lo.quantize(F, "bfloat16")
+    assert found.relative_error == found.rounding_error == 1
+
+
+@pytest.mark.parametrize("method", ["round", "normal-form"])
+@pytest.mark.parametrize(("given", "wanted"), [("i8", "f8"), ("f2", "f4"), ("f4", "f4")])
+def test_multiples_have_the_dtype_of_quantized_numbers(given, wanted, method):
+    chain = lo.Chain.square_dyadic(4)
+    F = 2 * lo.Butterfly([np.arange(1, 9).reshape(tuple(p)).astype(given) for p in chain])
+    found = lo.quantize(F, lo.FloatFormat(3), method=method).operator
+    assert found.dtype == wanted
+    dense = found.toarray()
+    assert dense.dtype == (found @ np.ones(4, wanted)).dtype == wanted
+    np.testing.assert_array_equal(found.tosparse().toarray(), dense)
+    np.testing.assert_array_equal(found.diagonal(), np.diagonal(dense))
+
+
 def test_zeros_and_rounding_errors_in_their_place():
     factors = [v.copy() for v in random_values(lo.Chain.square_dyadic(16))]
     factors[1][0, 0, 0] = 0
@@ -267,6 +345,15 @@ UNCHAINED = lo.Butterfly([np.ones((1, 2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones(
 def test_bad_input(op, form, options, error, match):
     with pytest.raises(error, match=match):
         lo.quantize(op, form, **options)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).maxexp == 1024, reason="long double is double")
+@pytest.mark.parametrize("size", ["1e1000", "1e-1000"])
+@pytest.mark.parametrize("method", ["round", "normal-form"])
+def test_numbers_beyond_double_precision(size, method):
+    F = lo.Butterfly([np.ones((1, 2, 2, 2)), np.full((2, 2, 2, 1), np.longdouble(size))])
+    with pytest.raises(ValueError, match=r"factor 2 of 2 holds .* range of double precision"):
+        lo.quantize(F, "bfloat16", method=method)
 
 
 def test_wide_significands_can_be_rounded():

@@ -6,6 +6,7 @@ from rank_one_search import least_error, relative
 
 import lazyop as lo
 from lazyop.quantization.formats import FORMATS, as_format
+from lazyop.quantization.ranges import times_power, unit_exponent
 
 
 def test_it_is_the_optimum_in_every_one_of_500_cases():
@@ -67,6 +68,37 @@ def test_small_entries_lose_bits_where_the_range_is_too_narrow():
     assert error == pytest.approx(1e-9)
 
 
+@pytest.mark.parametrize("form", ["bfloat16", lo.FloatFormat(4), lo.FloatFormat(8, 11)])
+@pytest.mark.parametrize("power", [0, 1020])
+def test_vectors_as_far_apart_as_double_precision_is_wide(form, power):
+    x, y = np.array([1.1, 3.3]), np.array([1.3, 3.7])
+    far = lo.quantize_rank_one(np.ldexp(x, power), np.ldexp(y, -power), form)
+    assert far[2] == pytest.approx(lo.quantize_rank_one(x, y, form)[2], rel=1e-9)
+    assert relative(x, y, *far[:2]) == pytest.approx(far[2], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (np.float32([3e38, 1e38]), np.float32([1, 2.1])),
+        (np.complex64([1e38 + 3e38j, 2e38]), np.complex64([1, 2.1j])),
+        (np.array([1.7e308, 1.3e308]), np.array([1.6, 1.2])),
+        (np.array([1.1e-310, 1.3e-310]), np.array([1.6, 1.2])),
+    ],
+)
+def test_numbers_stay_in_the_range_of_the_precision(x, y):
+    """The nearest ones of the format may be outside of it: the other vector takes a power."""
+    x_hat, y_hat, error = lo.quantize_rank_one(x, y, lo.FloatFormat(2))
+    assert x_hat.dtype == y_hat.dtype == x.dtype
+    p, q = unit_exponent(x), unit_exponent(x_hat)
+    u, u_hat, v_hat = (
+        times_power(z.astype(np.result_type(z, float)), e)
+        for z, e in ((x, -p), (x_hat, -q), (y_hat, q - p))
+    )
+    assert 0 < error < 0.2
+    assert relative(u, np.conj(y), u_hat, np.conj(v_hat)) == pytest.approx(error, rel=1e-6)
+
+
 def test_integers_and_lists_count_as_doubles():
     x_hat, _, error = lo.quantize_rank_one([1, 2], [3], "float16")
     assert x_hat.dtype == float
@@ -96,3 +128,10 @@ def strict(x):
 def test_bad_input(x, form, error, match):
     with pytest.raises(error, match=match):
         lo.quantize_rank_one(x, [1.0], form)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).maxexp == 1024, reason="long double is double")
+@pytest.mark.parametrize("size", ["1e1000", "1e-1000"])
+def test_numbers_beyond_double_precision(size):
+    with pytest.raises(ValueError, match=r"y holds .* range of double precision"):
+        lo.quantize_rank_one([1.0], np.array([1, np.longdouble(size)]), "float16")
