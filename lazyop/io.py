@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from functools import cache
@@ -40,6 +41,10 @@ from lazyop.structured.toeplitz import Circulant, Toeplitz
 FORMAT_VERSION = 1
 
 _HEADER = "lazyop"
+
+#: How many characters of its name a file has while it is written; with some more, a whole one may
+#: be too long.
+_NAME_PART = 32
 
 _STRUCTURED = (
     *(Block, BlockDiagonal, Butterfly, Circulant, Conjugate, Dense, Diagonal, Extension, Identity),
@@ -89,16 +94,16 @@ def save(path: str | os.PathLike[str], A: LazyOperator) -> None:
     root = writer.add(A.to("numpy"))
     header = {"version": FORMAT_VERSION, "root": root, "operators": writer.operators}
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    _write_whole(Path(path), {_HEADER: text, **writer.arrays})
+    _write_whole(Path(os.path.realpath(path)), {_HEADER: text, **writer.arrays})
 
 
 def _write_whole(path: Path, arrays: dict[str, Any]) -> None:
     """Write beside the target first, so that an interrupted call leaves nothing half written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_NAME_PART]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **arrays)
-        _take_usual_mode(name)
+        _take_mode(name, path)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -106,8 +111,14 @@ def _write_whole(path: Path, arrays: dict[str, Any]) -> None:
         raise
 
 
-def _take_usual_mode(name: str) -> None:
-    """Give a temporary file, which only its owner may read, the mode of an ordinary new file."""
+def _take_mode(name: str, path: Path) -> None:
+    """Give a temporary file, which only its owner may read, the mode of the file that it replaces.
+
+    Where there is none, it is the mode of an ordinary new file.
+    """
+    if path.exists():
+        shutil.copymode(path, name)
+        return
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(name, 0o666 & ~mask)

@@ -167,10 +167,17 @@ def floating(x: Array) -> Array:
 
 
 def unify_kinds(x: Array, y: Array) -> tuple[Array, Array]:
-    """Bring integers to floats where the two are mixed, which the standard leaves undefined."""
-    if isinstance(x, np.ndarray) or (dtype_of(x).kind in "iu") == (dtype_of(y).kind in "iu"):
+    """Bring two to one dtype where the standard leaves it undefined.
+
+    That is where integers meet floats, and where half precision meets any other.
+    """
+    first, second = dtype_of(x), dtype_of(y)
+    is_defined = (first.kind in "iu") == (second.kind in "iu") and "e" not in (
+        first.char, second.char,
+    )  # fmt: skip
+    if isinstance(x, np.ndarray) or first == second or is_defined:
         return x, y
-    dtype = np.result_type(dtype_of(x), dtype_of(y))
+    dtype = np.result_type(first, second)
     return cast(x, dtype), cast(y, dtype)
 
 
@@ -196,19 +203,34 @@ def as_scalar(x: Any) -> tuple[complex, Any]:
         number = complex(value)
     else:
         number = float(value)
-    if not (math.isfinite(number.real) and math.isfinite(number.imag)):
+    if not _is_finite(number):
         raise ValueError(f"a coefficient must be finite, got {x!r}")
     return number, dtype_of(x) if hasattr(x, "dtype") else number
 
 
+def _is_finite(number: complex) -> bool:
+    try:
+        return math.isfinite(number.real) and math.isfinite(number.imag)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
 def result_type(*items: Any) -> np.dtype[Any]:
-    """`numpy.result_type`, but an integer dtype widens for a Python integer it can't hold."""
-    if all(np.dtype(i).kind in "iu" for i in items if not isinstance(i, int | float | complex)):
-        items = tuple(
-            np.min_scalar_type(min(i, -1 - i)) if type(i) is int and not -128 <= i < 128 else i
-            for i in items
-        )
+    """`numpy.result_type`, but an integer dtype widens for a Python integer it can't hold.
+
+    No dtype of integers holds one of more than 64 bits: that counts as a float.
+    """
+    dtypes = [np.dtype(i) for i in items if not isinstance(i, int | float | complex)]
+    if all(dtype.kind in "iu" for dtype in dtypes):
+        least = 0 if any(dtype.kind == "u" for dtype in dtypes) else -128
+        items = tuple(_type_for(i) if type(i) is int and not least <= i < 128 else i for i in items)
     return np.result_type(*items)
+
+
+def _type_for(number: int) -> np.dtype[Any]:
+    """Return the least signed dtype that holds a number, and its negative up to 1."""
+    dtype = np.min_scalar_type(min(number, -1 - number))
+    return np.dtype(np.float64) if dtype.kind == "O" else dtype
 
 
 def as_array(x: Any, what: str) -> Array:
@@ -260,7 +282,7 @@ def as_index(x: Any, what: str, size: int) -> Array:
     index = as_array(x, what)
     if is_traced(index):
         raise TypeError(f"{what} is index data, which must be known: it can't be traced")
-    if index.size == 0:
+    if index.size == 0 and not is_array(x):  # an empty list has no dtype of its own
         index = cast(index, index_dtype(namespace_of(index)))
     if dtype_of(index).kind not in "iu":
         raise TypeError(f"{what} must be integers, got dtype {index.dtype}")
@@ -273,7 +295,8 @@ def as_index(x: Any, what: str, size: int) -> Array:
             f"index {host[np.argmax(outside)]} in {what} is out of range for size {size}"
         )
     if np.any(host < 0):
-        index = like(np.where(host < 0, host + size, host), index)
+        wide = host.astype(np.int64)
+        index = like(np.where(wide < 0, wide + size, wide), index)
     xp = namespace_of(index)
     with lasting(xp):
         return as_data(cast(index, index_dtype(xp)), what, ndim=1)
@@ -339,7 +362,9 @@ def move(x: Array, xp: Namespace, device: Any, dtype: npt.DTypeLike) -> Array:
     wanted = native_dtype(xp, dtype)
     host = to_numpy(x)
     if xp is numpy_namespace:
-        owned = host.flags.owndata or not host.flags.writeable  # JAX writes into none of its own
+        # JAX writes into none of its own; arrays of array_api_strict are NumPy's in a wrapper.
+        is_wrapped = array_api_compat.is_array_api_strict_namespace(namespace_of(x))
+        owned = (host.flags.owndata and not is_wrapped) or not host.flags.writeable
         return host.astype(dtype, copy=not owned)
     if array_api_compat.is_torch_namespace(xp):
         # PyTorch takes neither steps backwards nor foreign byte orders, and would copy once more

@@ -483,6 +483,15 @@ def test_what_numpy_means_by_other_keys_has_no_place_here():
         A[::0]
 
 
+def test_indices_of_narrow_integers_count_from_the_end():
+    x = np.arange(200.0)
+    for dtype in (np.int8, np.int16, np.int64):
+        np.testing.assert_array_equal(lo.Identity(200)[np.array([-1, 5], dtype)] @ x, [199, 5])
+    assert lo.Identity(3)[[]].shape == (0, 3)
+    with pytest.raises(IndexError, match="must be an integer"):
+        lo.Identity(3)[np.array([], float)]
+
+
 def test_an_operator_is_no_sequence_of_its_rows():
     with pytest.raises(TypeError, match="not iterable"):
         iter(lo.Identity(2))

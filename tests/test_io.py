@@ -95,6 +95,27 @@ def test_a_file_has_the_usual_mode(tmp_path):
     assert (tmp_path / "A").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
+def test_a_file_keeps_its_mode_and_a_link_its_target(tmp_path):
+    lo.save(tmp_path / "A", lo.Identity(2))
+    (tmp_path / "A").chmod(0o600)
+    (tmp_path / "link").symlink_to("A")
+    lo.save(tmp_path / "link", A)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "A").stat().st_mode & 0o777 == 0o600
+    same(lo.load(tmp_path / "A"), A)
+
+
+def test_a_name_may_be_as_long_as_names_are(tmp_path):
+    lo.save(tmp_path / ("a" * 255), A)
+    same(lo.load(tmp_path / ("a" * 255)), A)
+
+
+def test_slices_with_bounds_of_numpy(tmp_path):
+    part = (lo.Identity(4) + lo.aslazy(np.ones((4, 4))))[: np.int64(2), np.int8(3) :: -1]
+    lo.save(tmp_path / "A", part)
+    same(lo.load(tmp_path / "A"), part)
+
+
 # What is in a file ------------------------------------------------------------------------------
 
 

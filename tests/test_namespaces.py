@@ -30,6 +30,13 @@ def test_moves_between_devices():
     assert B.to(SECOND) is B
 
 
+def test_data_moved_to_numpy_are_copies():
+    x = strict(2, 3)
+    A = lo.aslazy(x).to("numpy")
+    x[...] = 0
+    np.testing.assert_array_equal(A.toarray(), np.ones((2, 3)))
+
+
 def test_devices_do_not_mix():
     A, x = lo.aslazy(strict(2, 2)), strict(2)
     B = A.to(SECOND)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import MARKET, any_chain, random
@@ -178,6 +179,32 @@ def test_nothing_overflows_but_the_norm_itself():
         lo.norm(np.full((2, 2), 1.7e308))
 
 
+def test_factors_may_be_out_of_the_range_of_their_product():
+    H = np.array([[1.0, 1], [1, -1]])
+    for scales in ([1e-200, 1e-200, 1e300], [1e200, 1e200, 1e-300], [1e300, 1e-200, 1e-200]):
+        F = lo.Butterfly([s * np.ones((2**k, 2, 2, 2 ** (2 - k))) for k, s in enumerate(scales)])
+        K = lo.kron(*(s * H for s in scales))
+        whole = scales[0] * scales[2] * scales[1]
+        for order in set(ORDERS) - {2}:
+            assert lo.norm(F, order) == pytest.approx(8 * whole, rel=1e-12)
+        for order in ORDERS:
+            expected = whole * np.linalg.norm(H, order) ** 3
+            assert lo.norm(K, order) == pytest.approx(expected, rel=1e-12)
+
+
+def test_narrow_integers_do_not_wrap():
+    A = lo.LowRank(*2 * [np.full((3, 1), 100, np.int8)])
+    for order in ORDERS:
+        assert lo.norm(A, order) == pytest.approx(30000)
+
+
+def test_wide_operators_without_an_adjoint():
+    D = random("float64", 3, 5)
+    A = lo.aslazy(scipy.sparse.linalg.LinearOperator(D.shape, matvec=lambda x: D @ x, dtype=float))
+    for order in ORDERS:
+        assert lo.norm(A, order) == pytest.approx(np.linalg.norm(D, order))
+
+
 def test_integers():
     D = np.full((2, 2), -128, dtype=np.int8)
     for order in ORDERS:
@@ -263,6 +290,20 @@ def test_iteration_on_rectangles(m, n):
     for scale in (1, 1e250, 1e-250):
         assert lo.norm(scale * A, 2) == pytest.approx(scale, rel=1e-12)
     assert lo.norm(thin, 2) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-165, 1e160, 1e300])
+def test_iteration_at_any_size(scale, monkeypatch):
+    monkeypatch.setattr(rules, "MOST_ENTRIES", 1)
+    A = lo.aslazy(scipy.sparse.diags_array(scale * np.r_[2, np.ones(29)]).tocsr())
+    assert lo.norm(A, 2) == pytest.approx(2 * scale)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_iteration_on_few_complex_columns(n, monkeypatch):
+    monkeypatch.setattr(rules, "MOST_ENTRIES", 1)
+    D = random("complex128", 30, n)
+    assert lo.norm(lo.aslazy(scipy.sparse.csr_array(D)), 2) == pytest.approx(np.linalg.norm(D, 2))
 
 
 def test_iteration_on_a_zero_matrix():

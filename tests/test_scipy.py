@@ -534,6 +534,29 @@ def test_numpy_matrices():
         np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
+def test_errors_of_a_foreign_product_come_through():
+    class Faulty(sla.LinearOperator):
+        def __init__(self):
+            super().__init__(float, (2, 2))
+
+        def _matvec(self, x):
+            return self.missing @ x
+
+    with pytest.raises(AttributeError, match="missing"):
+        lo.aslazy(Faulty()) @ np.ones(2)
+
+
+def test_a_foreign_operator_without_an_adjoint_is_made_dense_all_the_same():
+    A = lo.aslazy(sla.LinearOperator(D.shape[::-1], matvec=lambda x: D.T @ x, dtype=D.dtype))
+    assert A.shape[0] != A.shape[1]
+    for view in (A, lo.aslazy(sla.LinearOperator(D.shape, matvec=lambda x: D @ x, dtype=D.dtype))):
+        expected = D if view.shape == D.shape else D.T
+        np.testing.assert_allclose(view.toarray(), expected, rtol=1e-13)
+        np.testing.assert_allclose(view.tosparse().toarray(), expected, rtol=1e-13)
+        with pytest.raises(NotImplementedError, match="does not define rmatvec"):
+            view.H @ np.ones(view.shape[0])
+
+
 def test_aslinearoperator_returns_the_operator_itself():
     assert sla.aslinearoperator(R) is R
     assert isinstance(R, sla.LinearOperator)

@@ -10,6 +10,8 @@ import numpy as np
 from lazyop.namespaces import Array, cast, dtype_of, namespace_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lazyop.traits import Order
 
 #: Up to how many entries a matrix is made dense for its singular values.
@@ -42,6 +44,18 @@ def entries_norm(X: Array) -> float:
     if largest == 0 or not math.isfinite(largest):
         return largest
     return largest * math.sqrt(float(xp.sum((size / largest) ** 2)))
+
+
+def product_of(sizes: Iterable[float]) -> float:
+    """Return a product of sizes, which overflows or vanishes only where it is out of range."""
+    total, exponent = 1.0, 0
+    for size in sizes:
+        total, shift = math.frexp(total * math.frexp(size)[0])
+        exponent += shift + math.frexp(size)[1]
+    try:
+        return math.ldexp(total, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def absolute_sums(X: Array, axis: int | None) -> Array:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from lazyop.algebra.array_norm import array_norm, entries_norm
 from lazyop.namespaces import Array, like, to_numpy
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lazyop.operator import LazyOperator
+
+#: The iteration for complex numbers needs more columns than these.
+_FEW_COLUMNS = 2
 
 
 def largest_singular_value(A: LazyOperator, tol: float) -> float:
@@ -37,9 +41,12 @@ def largest_singular_value(A: LazyOperator, tol: float) -> float:
     product = _Products(A, kind)
     start = np.random.default_rng(0).standard_normal(n).astype(kind)
     start /= np.linalg.norm(start)
-    size = float(np.linalg.norm(product.forward(start)))
+    size = entries_norm(product.forward(start))
     if size == 0:
         return 0.0
+    if n <= _FEW_COLUMNS:
+        columns = [product.forward(unit) / size for unit in np.eye(n, dtype=kind)]
+        return size * array_norm(np.stack(columns, axis=1), 2)
     gram = LinearOperator(
         (n, n),
         matvec=lambda v: product.backward(product.forward(v.reshape(-1)) / size) / size,

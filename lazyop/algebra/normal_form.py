@@ -16,7 +16,7 @@ import numpy as np
 
 from lazyop.algebra.composite import Power, Product, Scaled, Sum, check_product, check_sum
 from lazyop.algebra.neutral import Identity, Zero
-from lazyop.namespaces import as_scalar, dtype_of, result_type
+from lazyop.namespaces import as_scalar, dtype_of, real_counterpart, result_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def multiply(*ops: LazyOperator) -> LazyOperator:
             coefficients.append(coefficient)
             kept[-2:] = [operand]
     coefficient = math.prod(coefficients)
-    if not _is_exact(coefficient, *coefficients):
+    if not is_exact(coefficient, *coefficients):
         return Product(*ops)
     return multiple(coefficient, _one(Product, kept), _common_dtype(ops))
 
@@ -56,7 +56,7 @@ def _factors(op: LazyOperator) -> tuple[complex, list[LazyOperator]]:
         coefficients.append(inner)
         factors += inner_factors
     total = math.prod(coefficients)
-    return (total, factors) if _is_exact(total, *coefficients) else (1, [op])
+    return (total, factors) if is_exact(total, *coefficients) else (1, [op])
 
 
 def _fuse(left: LazyOperator, right: LazyOperator) -> LazyOperator | None:
@@ -114,7 +114,7 @@ def scale(scalar: Any, op: LazyOperator) -> LazyOperator:
 
 def _times_coefficient(coefficient: complex, op: LazyOperator, dtype: Any) -> LazyOperator:
     inner, operand = split(op)
-    if not _is_exact(coefficient * inner, coefficient, inner):
+    if not is_exact(coefficient * inner, coefficient, inner):
         return Scaled(coefficient, op, dtype)
     return multiple(coefficient * inner, operand, dtype)
 
@@ -124,13 +124,24 @@ def divide(op: LazyOperator, scalar: Any) -> LazyOperator:
     divisor, _ = as_scalar(scalar)
     if divisor == 0:
         raise ZeroDivisionError("division of an operator by zero")
-    inverse = 1 / divisor
-    if not _is_exact(inverse, 1):
-        raise OverflowError(f"1 / {divisor!r} is out of the range of floating-point numbers")
-    if not hasattr(scalar, "dtype"):
-        return scale(inverse, op)
-    quotient = np.empty(0, op.dtype) / np.ones((), dtype_of(scalar))
-    return _times_coefficient(inverse, op, quotient.dtype)
+    one = np.ones((), dtype_of(scalar)) if hasattr(scalar, "dtype") else type(divisor)(1)
+    dtype = (np.empty(0, op.dtype) / one).dtype
+    mantissa, exponent = _without_power(divisor)
+    limits = np.finfo(real_counterpart(dtype))
+    if limits.minexp <= -exponent < limits.maxexp - 1:
+        return _times_coefficient(2.0**-exponent / mantissa, op, dtype)
+    # The reciprocal alone is out of range, or close to its ends.
+    half = -exponent // 2
+    inner = _times_coefficient(2.0**half / mantissa, op, dtype)
+    return Scaled(2.0 ** (-exponent - half), inner, dtype)
+
+
+def _without_power(number: complex) -> tuple[complex, int]:
+    """Return a number of a size between 1/2 and 1.5, and the exponent of the power of two left."""
+    _, exponent = math.frexp(max(abs(number.real), abs(number.imag)))
+    # The power of two by itself may be out of range.
+    first, second = exponent // 2, exponent - exponent // 2
+    return number / 2.0**first / 2.0**second, exponent
 
 
 def power(op: LazyOperator, exponent: Any) -> LazyOperator:
@@ -166,7 +177,7 @@ def _power_of_number(number: complex, p: int) -> complex | None:
         result = number**p
     except OverflowError:
         return None
-    return result if _is_exact(result, number) else None
+    return result if is_exact(result, number) else None
 
 
 def split(op: LazyOperator) -> tuple[complex, LazyOperator]:
@@ -194,6 +205,6 @@ def _is_finite(number: complex) -> bool:
     return math.isfinite(number.real) and math.isfinite(number.imag)
 
 
-def _is_exact(product: complex, *parts: complex) -> bool:
+def is_exact(product: complex, *parts: complex) -> bool:
     """Whether a product of numbers neither overflowed nor vanished by underflow."""
     return _is_finite(product) and (product != 0 or 0 in parts)

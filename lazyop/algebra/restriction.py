@@ -180,7 +180,9 @@ def make_restriction(
     The default dtype is the narrowest: picking rows never widens what it is applied to.
     """
     if isinstance(rows, slice):
-        return Restriction(size, (rows.start, rows.stop, rows.step), None, dtype)
+        bounds = (rows.start, rows.stop, rows.step)
+        start, stop, step = (None if b is None else operators.index(b) for b in bounds)
+        return Restriction(size, (start, stop, step), None, dtype)
     index = as_index(rows, "the indices", size)
     return Restriction(size, None, index if home is None else like(index, home), dtype)
 
@@ -229,19 +231,21 @@ def _parse(part: Any, size: int, axis: str) -> int | slice | npt.NDArray[np.int6
         raise IndexError(f"a {axis} index can't be a single boolean")
     if not is_array(part) or part.ndim == 0:
         try:
-            index = operators.index(part)
+            number = operators.index(part)
         except TypeError:
             pass
         else:
-            if not -size <= index < size:
-                raise IndexError(f"{axis} index {index} is out of range for size {size}")
-            return index % size
+            if not -size <= number < size:
+                raise IndexError(f"{axis} index {number} is out of range for size {size}")
+            return number % size
     wrong = f"a {axis} index must be an integer, a slice, integers or booleans, got {part!r}"
     try:
-        index = as_array(part, f"the {axis} index")
+        given = as_array(part, f"the {axis} index")
     except TypeError:
         raise IndexError(wrong) from None
-    if dtype_of(index).kind not in "biu" and index.size:  # an empty list has no dtype of its own
+    is_empty_list = given.size == 0 and not is_array(part)  # which has no dtype of its own
+    index: Array = np.zeros(given.shape, np.int64) if is_empty_list else given
+    if dtype_of(index).kind not in "biu":
         raise IndexError(wrong)
     if dtype_of(index).kind == "b":
         if tuple(index.shape) != (size,):

@@ -76,7 +76,7 @@ class Junction:
         """Values of the product of two factors."""
         X, Y = self.split_left(left), self.split_right(right)
         if _in_place(left, self.right):
-            values = np.empty(tuple(self.left @ self.right), dtype=left.dtype)
+            values = np.empty(tuple(self.left @ self.right), dtype=np.result_type(left, right))
             np.matmul(X, Y, out=self.split(values))
             return values
         return self.join(namespace_of(left).matmul(X, Y))
@@ -84,7 +84,7 @@ class Junction:
     def join_right_product(self, X: Array, Y: Array) -> Array:
         """Values of the right factor whose blocks are the products of two stacks."""
         if _in_place(X, self.right):
-            values = np.empty(tuple(self.right), dtype=X.dtype)
+            values = np.empty(tuple(self.right), dtype=np.result_type(X, Y))
             np.matmul(X, Y, out=self.split_right(values))
             return values
         return self.join_right(namespace_of(X).matmul(X, Y))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lazyop.algebra.array_norm import entries_norm, extreme, in_floats, sum_axis
+from lazyop.algebra.array_norm import entries_norm, extreme, in_floats, product_of, sum_axis
 from lazyop.butterfly.blocks import Junction
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, apply_chain
 from lazyop.butterfly.pattern import Pattern
@@ -39,16 +39,16 @@ def _frobenius(factors: Sequence[Array]) -> float:
     The blocks of a product across a junction are products X Y of blocks of the two factors, each
     in one of them; with X = Q R, the norm of X Y is that of R Y.
     """
-    rest, size = in_floats(factors[0]), 1.0
+    rest, sizes = in_floats(factors[0]), []
     for right in factors[1:]:
         rest, scale = _scaled(rest)
-        size *= scale
+        sizes.append(scale)
         junction = Junction(Pattern(*rest.shape), Pattern(*right.shape))
         xp = namespace_of(rest)
         R = xp.linalg.qr(junction.split_left(rest)).R
         Y = junction.split_right(in_floats(right))
         rest = junction.join_right(xp.matmul(*unify_kinds(R, Y)))
-    return size * entries_norm(rest)
+    return product_of([*sizes, entries_norm(rest)])
 
 
 def _sums(factors: Sequence[Array], order: Order) -> float:
@@ -61,8 +61,7 @@ def _sums(factors: Sequence[Array], order: Order) -> float:
     if sum_axis(order) == 0:
         chain = [factor._transpose() for factor in reversed(chain)]
     ones = zeros((chain[-1].shape[1], 1), chain[-1].dtype, sizes[0]) + 1
-    scale: float = math.prod(scales)
-    return scale * extreme(apply_chain(chain, ones), order)
+    return product_of([*scales, extreme(apply_chain(chain, ones), order)])
 
 
 def _scaled(values: Array) -> tuple[Array, float]:

@@ -12,6 +12,7 @@ from lazyop.algebra.array_norm import MOST_ENTRIES, array_norm
 from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.restriction import Extension, Restriction
 from lazyop.aslazy import aslazy
+from lazyop.kernels.array_api import pick
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, as_data, copied, dtype_of, namespace_of, to_numpy, unify_kinds
 from lazyop.operator import LazyOperator
@@ -70,12 +71,15 @@ class Dense(LazyOperator):
 
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if isinstance(other, Extension) and other.bounds is not None:
-            return Dense(self.values[:, slice(*other.bounds)])
+            xp = namespace_of(self.values)
+            turned = xp.matrix_transpose(self.values)
+            picked = pick(turned, slice(*other.bounds), self.shape[1])
+            return Dense(xp.matrix_transpose(picked))
         return None
 
     def _times_left(self, other: LazyOperator) -> LazyOperator | None:
         if isinstance(other, Restriction) and other.bounds is not None:
-            return Dense(self.values[slice(*other.bounds), :])
+            return Dense(pick(self.values, slice(*other.bounds), self.shape[0]))
         return None
 
     def _diagonal(self, reference: Array) -> Array:

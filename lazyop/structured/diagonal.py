@@ -100,6 +100,9 @@ class Diagonal(LazyOperator):
     ) -> LazyOperator | None:
         if not isinstance(other, Diagonal) or not share_home(self.d, other.d):
             return None
+        dtype = np.result_type(self.dtype, other.dtype)
+        if dtype.kind in "iu" and dtype.itemsize < np.dtype(np.int64).itemsize:
+            return None  # narrow integers may not hold the entries
         return Diagonal(combine(*unify_kinds(self.d, other.d)))
 
     def _diagonal(self, reference: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from lazyop.aslazy import aslazy
-from lazyop.namespaces import Array, is_array, namespace_of
+from lazyop.namespaces import Array, dtype_of, is_array, namespace_of, zeros
 from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 from lazyop.structured.sparse import from_sparse
@@ -38,17 +38,23 @@ class External(LazyOperator):
 
     def _apply(self, X: Array) -> Array:
         many, one = ("rmatmat", "rmatvec") if self.is_adjoint else ("matmat", "matvec")
+        product = getattr(self.source, many, None)
         try:
-            if hasattr(self.source, many):
-                return getattr(self.source, many)(X)
-            product = getattr(self.source, one)
-            columns = [product(X[:, k]) for k in range(X.shape[1])]
-        except (AttributeError, NotImplementedError, TypeError) as error:
-            if isinstance(error, TypeError) and "NoneType" not in str(error):
+            return self._by_vectors(one, X) if product is None else product(X)
+        except (NotImplementedError, TypeError) as error:
+            if isinstance(error, TypeError) and not _is_of_scipy(error):
                 raise
             raise NotImplementedError(
                 f"{type(self.source).__name__} does not define {one}"
             ) from error
+
+    def _by_vectors(self, method: str, X: Array) -> Array:
+        product = getattr(self.source, method, None)
+        if product is None:
+            raise NotImplementedError
+        if X.shape[1] == 0:
+            return zeros((self.shape[0], 0), np.result_type(self.dtype, dtype_of(X)), X)
+        columns = [product(X[:, k]) for k in range(X.shape[1])]
         return namespace_of(X).stack(columns, axis=1)
 
     def _adjoint(self) -> LazyOperator:
@@ -65,6 +71,14 @@ class External(LazyOperator):
 
     def _details(self) -> str:
         return type(self.source).__name__ + (", adjoint" if self.is_adjoint else "")
+
+
+def _is_of_scipy(error: TypeError) -> bool:
+    """Whether SciPy itself raised an error, as it does where it was given no function to call."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals["__name__"].startswith("scipy.")
 
 
 aslazy.register(LinearOperator, External)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from lazyop.algebra.array_norm import product_of
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
-from lazyop.algebra.normal_form import multiple, multiply, split
+from lazyop.algebra.normal_form import is_exact, multiple, multiply, split
 from lazyop.kernels.array_api import regroup
 from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, is_dask, namespace_of
@@ -97,7 +98,7 @@ class Kron(Composite):
         return all(op._keeps_norm(order) for op in self.operands)
 
     def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
-        return math.prod(map(norm_of, self.operands))
+        return product_of(map(norm_of, self.operands))
 
     def _inverse(self, invert: Invert) -> LazyOperator | None:
         shapes = [op.shape for op in self.operands]
@@ -208,7 +209,12 @@ def _small_matrix(op: LazyOperator) -> npt.NDArray[Any] | None:
 
 
 def _grouped(matrices: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """Multiply out neighbours as long as they stay small, so that fewer passes are needed."""
+    """Multiply out neighbours as long as they stay small, so that fewer passes are needed.
+
+    Matrices of which a product might leave the range of the dtype stay as they are.
+    """
+    if not all(map(_is_moderate, matrices)):
+        return matrices
     groups = matrices[:1]
     for A in matrices[1:]:
         if max(groups[-1].shape[0] * A.shape[0], groups[-1].shape[1] * A.shape[1]) <= _GROUPED:
@@ -216,6 +222,13 @@ def _grouped(matrices: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         else:
             groups.append(A)
     return groups
+
+
+def _is_moderate(A: npt.NDArray[Any]) -> bool:
+    if A.dtype.kind not in "fc":
+        return True
+    size, limit = np.max(np.abs(A)), float(np.finfo(A.dtype).max) ** 0.1
+    return bool(size == 0 or 1 / limit < size < limit)
 
 
 def kron(*ops: Any) -> LazyOperator:
@@ -245,10 +258,10 @@ def kron(*ops: Any) -> LazyOperator:
     """
     product = Kron(*ops)
     joined: list[LazyOperator] = []
-    coefficient: complex = 1
+    coefficients = []
     for operand in product.operands:
         factor, op = split(operand)
-        coefficient *= factor
+        coefficients.append(factor)
         if joined and isinstance(op, Identity) and isinstance(joined[-1], Identity):
             dtype = np.result_type(joined[-1].dtype, op.dtype)
             joined[-1] = Identity(joined[-1].shape[0] * op.shape[0], dtype)
@@ -256,6 +269,9 @@ def kron(*ops: Any) -> LazyOperator:
             joined.append(op)
     if any(isinstance(op, Zero) for op in joined):
         return Zero(product.shape, product.dtype)
+    coefficient = math.prod(coefficients)
+    if not is_exact(coefficient, *coefficients):
+        return product
     whole = joined[0] if len(joined) == 1 else Kron(*joined)
     return multiple(coefficient, whole, product.dtype)
 

@@ -16,6 +16,7 @@ from lazyop.namespaces import (
     is_array,
     is_complex,
     namespace_of,
+    zeros,
 )
 from lazyop.operator import LazyOperator
 
@@ -48,6 +49,8 @@ class SolverInverse(LazyOperator):
 
     def _columns(self, B: Array) -> Array:
         dtype = np.result_type(self.dtype, dtype_of(B))
+        if B.shape[1] == 0:
+            return zeros((self.shape[0], 0), dtype, B)
         columns = [self._solve(copied(cast(B[:, k], dtype)), k) for k in range(B.shape[1])]
         return namespace_of(B).stack(columns, axis=1)
 

@@ -286,9 +286,20 @@ def _counts_above(m: int, n: int) -> npt.NDArray[np.int64]:
 
 def _sums_of_columns(column: npt.NDArray[Any], row: npt.NDArray[Any], order: Order) -> float:
     """Return the extreme sum of the columns of a Toeplitz matrix; the row is without its first."""
-    m, n = column.size, row.size + 1
-    below, above = (np.append(0, np.cumsum(x, dtype=np.float64)) for x in (column, row))
-    j = np.arange(n)
-    # Of column j, the entries down to the main diagonal and those above it that are in range.
-    sums = below[np.maximum(m - j, 0)] + above[j] - above[np.maximum(j - m, 0)]
-    return extreme(sums, order)
+    # Of the diagonals, from the upper right corner on, a column has neighbours.
+    return extreme(_window_sums(np.append(row[::-1], column), column.size), order)
+
+
+def _window_sums(x: npt.NDArray[Any], length: int) -> npt.NDArray[np.float64]:
+    """Return the sums of all runs of so many neighbours, without a difference that may cancel.
+
+    A run has the end of one block of that length, and the beginning of the next one.
+    """
+    blocks = np.zeros((x.size // length + 1, length))
+    blocks.reshape(-1)[: x.size] = x
+    to_end = np.cumsum(blocks[:, ::-1], axis=1)[:, ::-1].ravel()
+    from_start = np.cumsum(blocks, axis=1).ravel()
+    starts = np.arange(x.size - length + 1)
+    next_block = np.where(starts % length, from_start[starts + length - 1], 0)
+    sums: npt.NDArray[np.float64] = to_end[starts] + next_block
+    return sums

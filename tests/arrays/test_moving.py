@@ -19,6 +19,20 @@ def other(request):
     return request.param
 
 
+def test_slices_that_step_backwards(other):
+    D = random("float32", 4, 5)
+    A = lo.aslazy(D).to(other)
+    for rows, columns in ((slice(None, None, -1), slice(None)), (slice(3, 0, -2), slice(4, 1, -1))):
+        np.testing.assert_array_equal(np.asarray(A[rows, columns].toarray()), D[rows, columns])
+
+
+@pytest.mark.parametrize("wide", ["float32", "float64", "complex64"])
+def test_half_precision_meets_wider_arguments(wide, other):
+    A, x = lo.aslazy(np.ones((2, 3), np.float16)), np.ones(3, wide)
+    found = A.to(other) @ lo.aslazy(x[:, None]).to(other).values[:, 0]
+    np.testing.assert_array_equal(np.asarray(found), A @ x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
 @pytest.mark.parametrize("name", NAMES)
 def test_round_trips_are_exact(name, dtype, other):

@@ -8,6 +8,7 @@ from chains import chains, dense, product, random_values, support
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lazyop as lo
 from lazyop.butterfly.blocks import (
     Junction,
     chain_values,
@@ -41,6 +42,25 @@ def test_blocks_multiply_to_the_product(chain):
         assert values.shape == tuple(p @ q)
         assert np.allclose(dense(values), dense(left) @ dense(right))
         assert np.allclose(X @ Y, junction.split(values))
+
+
+@pytest.mark.parametrize(
+    "dtypes", [("float64", "complex128"), ("float32", "float64"), ("i8", "f8")]
+)
+def test_products_have_the_wider_dtype(dtypes):
+    for first, second in (dtypes, dtypes[::-1]):
+        left, right = np.full((1, 2, 2, 2), 3, first), np.full((2, 2, 2, 1), np.pi).astype(second)
+        F = lo.Butterfly([left, right])
+        expected = dense(left) @ dense(right)
+        dtype = np.result_type(first, second)
+        for A in (F, F.merge((2,)), F.with_plan(F.plan(1))):
+            assert A.dtype == dtype
+            np.testing.assert_allclose(A.toarray(), expected, rtol=1e-14)
+            np.testing.assert_allclose(A @ np.ones(4), expected @ np.ones(4), rtol=1e-14)
+        junction = Junction(Pattern(1, 2, 2, 2), Pattern(2, 2, 2, 1))
+        Y = junction.split_right(right)
+        X = np.ones((*Y.shape[:-1], Y.shape[-2]), first)
+        assert junction.join_right_product(X, Y).dtype == dtype
 
 
 @given(chains(lengths=st.integers(2, 3)))

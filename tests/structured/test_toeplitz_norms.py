@@ -19,6 +19,16 @@ def test_toeplitz_norms(m, n, order):
         assert lo.norm(view, order) == pytest.approx(np.linalg.norm(dense, order), rel=1e-13)
 
 
+@pytest.mark.parametrize("c", [[1.0], [1e-3, 1.0], [1e300, 1e-300, 1.0]])
+def test_small_sums_beside_large_ones(c):
+    for row in ([1e20, 1.0], [1e17, 3.0, 1e-3], [1e150, 1e-150, 1.0, 1e5, 1.0]):
+        A = lo.Toeplitz(c, [c[0], *row])
+        for order in (1, -1, np.inf, -np.inf):
+            for view in (A, A.T):
+                expected = np.linalg.norm(view.toarray(), order)
+                assert lo.norm(view, order) == pytest.approx(expected, rel=1e-14)
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 300])
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_circulant_operators(n, dtype):

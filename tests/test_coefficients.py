@@ -1,0 +1,91 @@
+"""Coefficients of operators at the ends of what numbers hold."""
+
+import numpy as np
+import pytest
+
+import lazyop as lo
+
+
+def single(entry, dtype=float):
+    return lo.aslazy(np.full((1, 1), entry, dtype))
+
+
+@pytest.mark.parametrize(("coefficient", "entry"), [(1e-200, 1e200), (1e200, 1e-200)])
+def test_coefficients_of_kronecker_products_that_do_not_fit_into_one_stay_apart(coefficient, entry):
+    A = coefficient * single(entry)
+    K = lo.kron(A, A)
+    for product in (K.toarray(), K @ np.eye(1), (2 * K).toarray() / 2):
+        np.testing.assert_allclose(product, [[1]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("scales", [(1e200, 1e200, 1e-300), (1e-200, 1e-200, 1e300)])
+def test_operands_of_kronecker_products_may_be_out_of_the_range_of_the_product(scales):
+    H = np.array([[1.0, 2], [3, 4]])
+    x = np.arange(8.0)
+    K = lo.kron(*(scale * H for scale in scales))
+    np.testing.assert_allclose(
+        K @ x, scales[0] * scales[2] * scales[1] * (np.kron(np.kron(H, H), H) @ x), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "divisor", "dtype"),
+    [
+        (1e-300, 1e-309, "float64"),
+        (1e300, 1.7e308, "float64"),
+        (1e-39, 1e-39, "float32"),
+        (1e38, 1e39, "float32"),
+        (1e-300, 3e-309 + 4e-309j, "complex128"),
+        (6e-300, 3e-300, "float64"),
+    ],
+)
+def test_quotients_need_no_reciprocal_in_range(entry, divisor, dtype):
+    A = single(entry, dtype)
+    quotient = A / divisor
+    assert quotient.dtype == dtype
+    expected = complex(np.clongdouble(A.toarray().item()) / np.clongdouble(divisor))
+    rtol = 1e-6 if dtype == "float32" else 1e-14
+    for view in (quotient, (quotient * 2) / 2, quotient.T):
+        np.testing.assert_allclose(view.toarray(), [[expected]], rtol=rtol)
+        np.testing.assert_allclose(view @ np.ones(1, dtype), [expected], rtol=rtol)
+
+
+def test_quotients_have_the_dtype_that_numpy_gives_them():
+    for dtype in ("int8", "float32", "complex64"):
+        D = np.full((2, 2), 3, dtype)
+        for divisor in (2, 2.5, 1 + 1j, np.float64(2), np.int8(2), np.complex64(2)):
+            quotient = lo.aslazy(D) / divisor
+            assert quotient.dtype == (D / divisor).dtype
+            np.testing.assert_allclose(quotient.toarray(), D / divisor, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_negative_multiples_of_unsigned_integers_are_signed(dtype):
+    D = np.array([[1, 2], [3, 4]], dtype)
+    A, wide = lo.aslazy(D), D.astype(np.int64)
+    for found, expected in (
+        (-A, -wide),
+        (A - A.T, wide - wide.T),
+        (-3 * A, -3 * wide),
+        (lo.Diagonal(D[0]) - lo.Diagonal(D[1]), np.diag(wide[0] - wide[1])),
+    ):
+        assert found.dtype.kind == "i"
+        np.testing.assert_array_equal(found.toarray(), expected)
+        np.testing.assert_array_equal(found.tosparse().toarray(), expected)
+        np.testing.assert_array_equal(found.diagonal(), np.diagonal(expected))
+
+
+def test_integers_that_no_dtype_of_integers_holds_are_floats():
+    D = np.array([[1, 2], [3, 4]])
+    A = 10**10 * lo.aslazy(D)
+    for found in (A @ A, A**2):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found.toarray(), 1e20 * (D @ D), rtol=1e-15)
+    with pytest.raises(ValueError, match="must be finite"):
+        10**400 * A
+
+
+def test_diagonals_of_narrow_integers_do_not_wrap():
+    D = lo.Diagonal(np.array([100, -100], np.int8))
+    np.testing.assert_array_equal((D @ D) @ np.ones(2), [10000, 10000])
+    np.testing.assert_array_equal((D + D) @ np.ones(2), [200, -200])
