@@ -8,6 +8,7 @@ Nothing here checks or scales its input; `lazyop.factorization.given_chain` does
 from __future__ import annotations
 
 import math
+import operator as operators
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
@@ -47,13 +48,20 @@ def split_order(order: str | Iterable[int], length: int) -> tuple[int, ...]:
         if order in named:
             return named[order]
     else:
-        given = tuple(order)
+        given = _integers(order)
         if sorted(given) == list(splits):
-            return tuple(int(s) for s in given)
+            return given
     raise ValueError(
         "order must be 'left-to-right', 'right-to-left', 'balanced' or a permutation of the "
         f"splits 1 to {length - 1}, got {order!r}"
     )
+
+
+def _integers(order: Iterable[int]) -> tuple[int, ...]:
+    try:
+        return tuple(operators.index(s) for s in order)
+    except TypeError:
+        raise TypeError(f"order must be a name or a sequence of integers, got {order!r}") from None
 
 
 def _middle_first(first: int, last: int) -> Iterator[int]:

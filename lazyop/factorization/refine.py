@@ -92,7 +92,7 @@ def refine(F: Any, A: Any, sweeps: int = 20, *, progress: bool = False) -> Facto
     -------
     Factorization
         In the wider precision of the two. Its `error_bound` is None, as sweeps prove none;
-        `relative_error` is no larger than that of `F`.
+        `relative_error` is no larger than that of `F`, up to rounding.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Factorization without a given chain, of a matrix that is not dense.
 
 Candidates come from `lazyop.factorization.middle_cut`; here they are factorized and measured. One
-set of random vectors guides the search, and another one gives the estimate that is reported.
+set of random vectors guides the search, and another one gives the estimate that is reported. With
+a tolerance, the intervals of both end within it.
 """
 
 from __future__ import annotations
@@ -77,12 +78,20 @@ def source_within_tolerance(
     inner, probes = probed(inner, 2 * PROBES)
     search = _Search(inner, probes, tol, order, orthonormalize)
     search.begin(progress)
-    for chain, factors in sorted(search.run(), key=lambda pair: pair[0].nnz):
-        estimate = measured(inner, chain, factors, _half(inner, probes, 1))
-        if estimate.relative_error <= tol:
+    found = search.run()
+    others = _half(inner, probes, 1)
+    if measured(inner, *_by_size(found)[0], others).interval[1] > tol:
+        found = search.closer()
+    for chain, factors in _by_size(found):
+        estimate = measured(inner, chain, factors, others)
+        if estimate.interval[1] <= tol:
             choice = f"chosen for tol={tol:g}"
             return factorization_of(inner, chain, factors, estimate, (rows, columns), choice)
     raise search.out_of_reach()
+
+
+def _by_size(found: list[tuple[Chain, list[Array]]]) -> list[tuple[Chain, list[Array]]]:
+    return sorted(found, key=lambda pair: pair[0].nnz)
 
 
 def source_within_parameters(
@@ -232,8 +241,19 @@ class _Search:
             for _ in range(_LARGER):
                 middle = math.sqrt(good * bad)
                 good, bad = (middle, bad) if self._meets_with(middle) else (good, middle)
+            self.share = good
         else:
-            any(self._meets_with(4.0**-k) for k in range(1, _SMALLER + 1))
+            smaller = (4.0**-k for k in range(1, _SMALLER + 1))
+            self.share = next(filter(self._meets_with, smaller), 1.0)
+        return list(self.good.items())
+
+    def closer(self) -> list[tuple[Chain, list[Array]]]:
+        """Chains for budgets somewhat below the largest good one as well.
+
+        That one meets the tolerance by a hair, and perhaps not with other random vectors.
+        """
+        for k in range(1, _SMALLER + 1):
+            self._meets_with(self.share * 2.0**-k)
         return list(self.good.items())
 
     def out_of_reach(self) -> ValueError:

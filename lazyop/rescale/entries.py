@@ -40,7 +40,6 @@ from lazyop.structured.toeplitz import Circulant, Toeplitz
 
 __all__ = [
     "entry_arrays",
-    "is_leaf",
     "largest",
     "magnitude",
     "magnitudes",
@@ -126,11 +125,6 @@ def _with_entries(change: Change) -> Callable[[LazyOperator], LazyOperator]:
         return leaf._rebuild(**{**leaf._field_values(), **arrays})
 
     return changed
-
-
-def is_leaf(op: LazyOperator) -> bool:
-    """Whether an operator holds entries itself."""
-    return type(op) in _LEAVES
 
 
 def entry_arrays(op: LazyOperator) -> list[Array]:

@@ -9,54 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lazyop.algebra.composite import Product, Scaled
-from lazyop.butterfly.operator import Butterfly
-from lazyop.namespaces import Array, like, namespace_of, to_numpy
-from lazyop.operator import LazyOperator
-from lazyop.rescale.entries import (
-    entry_arrays,
-    is_leaf,
-    largest,
-    magnitude,
-    magnitudes,
-    mapped,
-    scored_form,
-)
+from lazyop.namespaces import like
+from lazyop.rescale.entries import magnitude, magnitudes, mapped, scored_form
 from lazyop.rescale.layers import Layer, as_layers
+from lazyop.rescale.powers import powers_times
+from lazyop.rescale.ranged import Ranged
 from lazyop.rescale.sensitivity import sensitivities
 
 __all__ = ["path_norm", "path_scores", "scored"]
 
-
-@dataclass(frozen=True)
-class _Ranged:
-    """A nonnegative array times a power of two, whose exponent need not be whole."""
-
-    mantissa: Array
-    exponent: float
-
-    def settled(self) -> _Ranged:
-        """Return the same with a largest mantissa near 1."""
-        shift = _exponent(self.mantissa)
-        return _Ranged(self.mantissa * 2.0**-shift, self.exponent + shift)
-
-    def plus(self, other: _Ranged) -> _Ranged:
-        """Add another of the same shape."""
-        low, high = sorted((self, other), key=lambda x: x.exponent)
-        if not largest(high.mantissa):  # whose exponent says nothing
-            return low
-        mantissa = high.mantissa + low.mantissa * 2.0 ** (low.exponent - high.exponent)
-        return _Ranged(mantissa, high.exponent).settled()
-
-
-def _exponent(x: Array) -> int:
-    """Return the exponent of the largest of nonnegative numbers, 0 where there is none."""
-    return min(max(math.frexp(largest(x))[1], -1000), 1000)
+#: Of smaller powers, roots are taken by logarithms: those of significands would underflow.
+_SMALL_POWER = 1 / 512
+#: Between these are the binary logarithms of all positive floating-point numbers.
+_LEAST_EXPONENT, _MOST_EXPONENT = -1076, 1025
 
 
 def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
@@ -90,12 +59,15 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
     TypeError
         If the entries of an operator are not known.
     OverflowError
-        If the norm is out of the range of floating-point numbers; use ``log=True``.
+        If the norm is above or below the range of floating-point numbers; use ``log=True``. If
+        the magnitude of a complex entry is, or powers of entries are too far apart to be added
+        up, as for `q` in the thousands.
 
     Notes
     -----
     It is :math:`1^T |W_L|^q \cdots |W_1|^q 1` for layers without biases, powers taken of each
-    entry, in one pass and double precision. The exponents of that pass are kept apart.
+    entry, in one pass and double precision. The exponents of that pass are kept apart, a unit's
+    from those of others, so that paths count whatever the size of those beside them.
 
     A layer that is a product of factors counts as so many layers: its paths go through an entry of
     each factor, and the pass takes the operations of one product. In a butterfly of rank one, just
@@ -118,61 +90,59 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
     """
     if not (isinstance(q, int | float | np.number) and 0 < q < math.inf):
         raise ValueError(f"q must be a positive number, got {q!r}")
-    total = _total(_forward(as_layers(layers), float(q))[-1])
-    logarithm = (math.log(total.mantissa) if total.mantissa else -math.inf) / q
+    mantissa, exponent = _forward(as_layers(layers), float(q))[-1].total()
+    significand, shift = math.frexp(mantissa)
+    logarithm = (_log2(significand) + exponent + shift) / q
     if log:
-        return logarithm + total.exponent * math.log(2) / q
-    whole = math.floor(total.exponent / q)
-    try:
-        return math.ldexp(total.mantissa ** (1 / q) * 2.0 ** (total.exponent / q - whole), whole)
-    except OverflowError:
+        return logarithm * math.log(2)
+    norm = _root(significand, exponent + shift, float(q))
+    if norm is None:
         raise OverflowError(
             "the path norm is beyond the range of floating-point numbers, about 2 to the power of "
-            f"{whole}; its logarithm is not: use log=True"
-        ) from None
+            f"{logarithm:.0f}; its logarithm is not: use log=True"
+        )
+    return norm
 
 
-def _total(outputs: _Ranged) -> _Ranged:
-    """Return the sum of all outputs."""
-    summed = float(to_numpy(namespace_of(outputs.mantissa).sum(outputs.mantissa)))
-    return _Ranged(summed, outputs.exponent)
+def _log2(x: float) -> float:
+    return math.log2(x) if x else -math.inf
 
 
-def _forward(layers: Sequence[Layer], q: float) -> list[_Ranged]:
+def _root(significand: float, exponent: float, q: float) -> float | None:
+    """Return the q-th root of a number below one times a power of two; None out of range."""
+    if not significand:
+        return 0.0
+    logarithm = (math.log2(significand) + exponent) / q
+    if not _LEAST_EXPONENT < logarithm < _MOST_EXPONENT:
+        return None
+    if q < _SMALL_POWER:
+        whole = math.floor(logarithm)
+        root = 2.0 ** (logarithm - whole)
+    else:
+        whole = math.floor(exponent / q)
+        root = significand ** (1 / q) * 2.0 ** (exponent / q - whole)
+    try:
+        return math.ldexp(root, whole) or None
+    except OverflowError:
+        return None
+
+
+def _forward(layers: Sequence[Layer], q: float) -> list[Ranged]:
     """Return sums over the paths up to each layer, of the q-th powers of their values."""
     n = layers[0].operator.shape[1]
-    found = [_Ranged(like(np.ones(n), _home(layers)), 0.0)]
+    found = [_ones(n, layers)]
     for layer in layers:
-        reached = _through(layer.operator, found[-1], q)
+        reached = powers_times(layer.operator, found[-1], q)
         if layer.bias is not None:
-            scale = _exponent(magnitude(layer.bias))
-            begun = (magnitude(layer.bias) * 2.0**-scale) ** q
-            reached = reached.plus(_Ranged(begun, scale * q))
+            reached = reached.plus(Ranged.of(magnitude(layer.bias)[:, None]).power(q))
         found.append(reached)
     return found
 
 
-def _home(layers: Sequence[Layer]) -> Array:
+def _ones(n: int, layers: Sequence[Layer]) -> Ranged:
+    """Return a column of ones where the layers' data live."""
     held = [x for layer in layers for x in (layer.operator._anchor, layer.bias) if x is not None]
-    return held[0] if held else np.empty(0)
-
-
-def _through(op: LazyOperator, x: _Ranged, q: float) -> _Ranged:
-    """Apply the q-th powers of magnitudes, factor by factor."""
-    if isinstance(op, Product | Butterfly):
-        for factor in reversed(op.args):
-            x = _through(factor, x, q)
-        return x
-    if isinstance(op, Scaled):
-        x = _through(op.operand, x, q)
-        mantissa, exponent = math.frexp(abs(op.coefficient))
-        return _Ranged(x.mantissa * mantissa**q, x.exponent + exponent * q).settled()
-    # Of a single array, powers are taken of numbers near 1.
-    arrays = entry_arrays(op) if is_leaf(op) else []
-    scale = _exponent(magnitude(arrays[0])) if len(arrays) == 1 else 0
-    unit = mapped(op, lambda w: magnitude(w) * 2.0**-scale)
-    powers = magnitudes(unit, q) @ x.mantissa
-    return _Ranged(powers, x.exponent + scale * q).settled()
+    return Ranged.of(like(np.ones((n, 1)), held[0] if held else np.empty(0)))
 
 
 def path_scores(layers: Any) -> list[Any]:
@@ -238,22 +208,22 @@ def path_scores(layers: Any) -> list[Any]:
 def scored(layers: Sequence[Layer]) -> tuple[list[Layer], int]:
     """Return layers of scores, to be multiplied by 2 to a power that is returned as well."""
     forward = _forward(layers, 1.0)
-    exponent = round(forward[-1].exponent)
-    back = _Ranged(like(np.ones(layers[-1].operator.shape[0]), _home(layers)), 0.0)
-    found = []
+    exponent = round(forward[-1].common()[1])
+    back, found = _ones(layers[-1].operator.shape[0], layers), []
     for layer, before in zip(reversed(layers), forward[-2::-1], strict=True):
         found.append(_scored(layer, before, back, exponent))
-        back = _through(layer.operator.T, back, 1.0)
+        back = powers_times(layer.operator.T, back, 1.0)
     return found[::-1], exponent
 
 
-def _scored(layer: Layer, before: _Ranged, back: _Ranged, exponent: int) -> Layer:
+def _scored(layer: Layer, before: Ranged, back: Ranged, exponent: int) -> Layer:
     """Return a layer of scores, from the sums over the paths on either side."""
     operator = magnitudes(layer.operator, 1.0)
-    derivatives = sensitivities(operator, back.mantissa, before.mantissa)
-    scale = 2.0 ** min(before.exponent + back.exponent - exponent, 1000)
+    (coming, shift), (going, other) = before.common(), back.common()
+    derivatives = sensitivities(operator, going[:, 0], coming[:, 0])
+    scale = 2.0 ** min(shift + other - exponent, 1000)
     scores = scored_form(operator, lambda w: w * derivatives[id(w)][1] * scale)
     if layer.bias is None:
         return layer.with_parts(scores, None)
-    begun = magnitude(layer.bias) * back.mantissa * 2.0 ** min(back.exponent - exponent, 1000)
+    begun = magnitude(layer.bias) * going[:, 0] * 2.0 ** min(other - exponent, 1000)
     return layer.with_parts(scores, begun)

@@ -15,6 +15,9 @@ from lazyop.transforms.along_axes import as_dims, as_length, as_real_dtype
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+#: Lines that are closer than this to a pixel go through it, in pixels.
+_SNAPPED = 1e-9
+
 
 def radon(
     shape: int | tuple[int, int],
@@ -110,7 +113,8 @@ def _view(
     step = np.arange(dims[along])[None, :]
     t = (step - middle[along] - offset * across[along]) / direction[along]
     place = middle[other] + offset * across[other] + t * direction[other]
-    place = np.round(place, 9)  # so that a line through pixels meets no others by rounding
+    nearest = np.round(place)  # a line through pixels meets no others by rounding
+    place = np.where(np.abs(place - nearest) < _SNAPPED, nearest, place)
     low = np.floor(place).astype(np.int64)
     share = place - low
     parts = []

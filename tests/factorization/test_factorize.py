@@ -364,6 +364,8 @@ EIGHT = Chain.square_dyadic(8)
         ((np.eye(8), EIGHT), {"order": "middle"}, ValueError, "order must be .* 'middle'"),
         ((np.eye(8), EIGHT), {"order": (1, 1)}, ValueError, r"splits 1 to 2, got \(1, 1\)"),
         ((np.eye(8), EIGHT), {"order": (0, 1)}, ValueError, "order must be"),
+        ((np.eye(8), EIGHT), {"order": [1.0, 2]}, TypeError, r"sequence of integers, .*\[1.0, 2\]"),
+        ((np.eye(8), EIGHT), {"order": 2}, TypeError, "order must be a name or a sequence .* 2"),
         ((np.eye(8), EIGHT), {"permutation": "reverse"}, ValueError, "permutation must be"),
         ((np.eye(8), EIGHT), {"permutation": np.arange(8)}, ValueError, "permutation must be"),
         ((np.eye(8), EIGHT), {"permutation": Permutation([1, 0])}, ValueError, "of 2 .* 8 columns"),

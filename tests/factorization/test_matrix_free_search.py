@@ -50,6 +50,14 @@ def test_the_tolerance_is_met_with_fewer_numbers(source, tol):
     assert f"chosen for tol={tol:g}" in repr(found)
 
 
+@pytest.mark.parametrize("tol", [0.1163, 0.2399, 0.2429, 0.2473])
+def test_the_interval_that_is_reported_ends_within_the_tolerance(tol):
+    A = np.exp(-9 * np.subtract.outer(np.arange(64) / 64, np.arange(48) / 48) ** 2)
+    found = searched(A, "operator", tol=tol)
+    assert found.estimate.interval[1] <= tol
+    assert found.chain.nnz < A.size / 2
+
+
 def test_it_is_not_far_from_what_is_found_with_all_entries_at_hand(monkeypatch):
     A = smooth(256, 256)
     found = searched(A, "operator", tol=1e-4)

@@ -197,6 +197,29 @@ def test_norms_at_the_ends_of_the_range():
     assert biases.tolist() == last[0].tolist() == [0.0]  # 1e-600
 
 
+@pytest.mark.parametrize("q", [0.002, 0.01, 0.3, 2, 5, 40])
+@pytest.mark.parametrize("entry", [1e-300, 1e-20, 3.0, 1e280])
+def test_roots_of_small_and_large_powers(entry, q):
+    layers = [np.full((8, 1), entry)]
+    logarithm = math.log(8) / q + math.log(entry)
+    assert path_norm(layers, q, log=True) == pytest.approx(logarithm, rel=1e-13)
+    if logarithm < 709:
+        assert path_norm(layers, q) == pytest.approx(math.exp(logarithm), rel=1e-10)
+
+
+def test_norms_below_the_range_are_not_zero():
+    layers = [[[1e-200]], [[1e-200]]]
+    with pytest.raises(OverflowError, match="log=True"):
+        path_norm(layers)
+    assert path_norm(layers, log=True) == pytest.approx(-400 * math.log(10))
+
+
+@pytest.mark.parametrize("q", [1, 4, 0.5])
+def test_paths_that_are_faint_halfway_are_not_lost(q):
+    big, small = np.diag([1e160, 1.0]), np.diag([1e-300, 1.0])
+    assert path_norm([big, small], q) == pytest.approx((1 + 1e-140**q) ** (1 / q))
+
+
 def test_norms_without_paths():
     assert path_norm([np.zeros((2, 3))]) == 0.0
     assert path_norm([np.zeros((2, 3))], log=True) == -math.inf

@@ -45,8 +45,14 @@ def test_same_as_the_definition(angle):
         values = map_coordinates(padded, [row + 1, column + 1], order=1, mode="constant")
         expected.append(values.sum() / max(abs(np.cos(a)), abs(np.sin(a))))
     R = radon((7, 9), [angle], count)
-    np.testing.assert_allclose(R @ image.ravel(), expected, atol=1e-8)
+    np.testing.assert_allclose(R @ image.ravel(), expected, rtol=0, atol=1e-12)
     lo.testing.dot_test(R)
+
+
+def test_lines_through_pixels_meet_no_others():
+    R = radon(65, [45.0, 135.0]).tosparse()
+    assert R[[64, 65]].nnz == 65 + 65  # of the middle detector, along the two diagonals
+    np.testing.assert_allclose(R[[64, 65]].data, np.sqrt(2), rtol=1e-14)
 
 
 def test_a_disc_has_its_chords():
