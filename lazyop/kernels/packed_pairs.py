@@ -134,9 +134,9 @@ def _inner(is_far, transposed, x, W, stream, octet, d, like):
 def _outer(is_far, transposed, x, W, stream, octet, d, like):
     """Apply the next factor, which pairs those that lie twice as far apart."""
     p = _four_columns(is_far, W, stream, octet, d, like)
-    a, c = _pair((x[0], x[2]), (p[0], p[2]), transposed)
-    b, d = _pair((x[1], x[3]), (p[1], p[3]), transposed)
-    return a, b, c, d
+    first, third = _pair((x[0], x[2]), (p[0], p[2]), transposed)
+    second, fourth = _pair((x[1], x[3]), (p[1], p[3]), transposed)
+    return first, second, third, fourth
 
 
 @njit(**INNER)
