@@ -85,6 +85,27 @@ def test_integers_that_no_dtype_of_integers_holds_are_floats():
         10**400 * A
 
 
+def test_a_sum_that_grows_meets_each_new_term_once_with_the_others():
+    class Counting(lo.LazyOperator):
+        _fields = ()
+        met = 0
+
+        def __init__(self):
+            super().__init__(float, (2, 2))
+
+        def _apply(self, X):
+            return X
+
+        def _plus(self, other):
+            Counting.met += 1
+
+    total = Counting()
+    for _ in range(59):
+        total = total + Counting()
+    assert len(total.operands) == 60
+    assert Counting.met <= 60 * 59 // 2
+
+
 def test_diagonals_of_narrow_integers_do_not_wrap():
     D = lo.Diagonal(np.array([100, -100], np.int8))
     np.testing.assert_array_equal((D @ D) @ np.ones(2), [10000, 10000])

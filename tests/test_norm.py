@@ -198,6 +198,22 @@ def test_narrow_integers_do_not_wrap():
         assert lo.norm(A, order) == pytest.approx(30000)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble])
+def test_precisions_that_lapack_does_not_have(dtype):
+    D = np.array([[2.0, 1, 0], [0, 3, 1], [1, 0, 2]])
+    F = lo.butterfly.hadamard(4)
+    operators = [
+        (lo.aslazy(D.astype(dtype)), D),
+        (lo.LowRank(*2 * [D.astype(dtype)]), D @ D.T),
+        (F.astype(dtype), F.toarray()),
+    ]
+    if dtype == np.float16:
+        operators.append((lo.aslazy(scipy.sparse.csr_array(D)).astype(dtype), D))
+    for order in ORDERS:
+        for A, E in operators:
+            assert lo.norm(A, order) == pytest.approx(np.linalg.norm(E, order), rel=1e-3)
+
+
 def test_wide_operators_without_an_adjoint():
     D = random("float64", 3, 5)
     A = lo.aslazy(scipy.sparse.linalg.LinearOperator(D.shape, matvec=lambda x: D @ x, dtype=float))

@@ -32,8 +32,12 @@ def array_norm(X: Array, order: Order) -> float:
 
 
 def in_floats(X: Array) -> Array:
-    """Return integers as float64, whose magnitudes all have a place there."""
-    return cast(X, np.float64) if dtype_of(X).kind in "iu" else X
+    """Return numbers in a precision that LAPACK has; the magnitudes of integers fit float64."""
+    dtype = dtype_of(X)
+    if dtype.kind in "iu":
+        return cast(X, np.float64)
+    narrower = {"e": np.float32, "g": np.float64, "G": np.complex128}.get(dtype.char)
+    return X if narrower is None else cast(X, narrower)
 
 
 def entries_norm(X: Array) -> float:

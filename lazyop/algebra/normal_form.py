@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import operator as operators
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,9 +70,10 @@ def add(*ops: LazyOperator) -> LazyOperator:
     check_sum(ops)
     dtype = _common_dtype(ops)
     terms: list[tuple[complex, LazyOperator]] = []
-    for op in ops:
-        for part in op.operands if isinstance(op, Sum) else (op,):
-            _collect(terms, *split(part))
+    first, *others = (op.operands if isinstance(op, Sum) else (op,) for op in ops)
+    terms += map(split, first)  # which do not collect, in a sum that is in normal form
+    for part in chain.from_iterable(others):
+        _collect(terms, *split(part))
     terms = _without_zeros(terms, dtype) or terms[:1]
     coefficients = {coefficient for coefficient, _ in terms}
     common = coefficients.pop() if len(coefficients) == 1 else 1

@@ -24,7 +24,7 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
     Parameters
     ----------
     stack : array, shape (count, n, n)
-        Integers count as float64.
+        Integers count as float64, and half precision as single.
     name : callable
         What to call matrix number i in an error.
 
@@ -39,9 +39,10 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
         :math:`1 / (\|A\|_1 \|A^{-1}\|_1)`, scaled, is below the resolution. The worst is named.
     ValueError
         If there are entries that are not finite.
+    TypeError
+        If the precision is beyond that of LAPACK.
     """
-    if dtype_of(stack).kind in "iu":
-        stack = cast(stack, np.float64)
+    stack = _for_lapack(stack)
     if not stack.size:
         return stack
     xp = namespace_of(stack)
@@ -60,6 +61,17 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
     if not _is_finite(inverse):
         raise OverflowError("the inverse has entries beyond the range of its dtype")
     return inverse
+
+
+def _for_lapack(x: Array) -> Array:
+    dtype = dtype_of(x)
+    if dtype.kind in "iu":
+        return cast(x, np.float64)
+    if dtype.char in "gG":
+        raise TypeError(
+            f"matrices of dtype {dtype} can't be inverted; make them double, with .astype"
+        )
+    return cast(x, np.float32) if dtype.char == "e" else x
 
 
 def _is_finite(stack: Array) -> bool:
@@ -117,8 +129,7 @@ def triangular_inverse(matrix: Array) -> Array | None:
     xp = namespace_of(matrix)
     if not matrix.size or is_traced(matrix):
         return None
-    if dtype_of(matrix).kind in "iu":
-        matrix = cast(matrix, np.float64)
+    matrix = _for_lapack(matrix)
     if not _is_finite(matrix):
         raise ValueError("a matrix to be inverted has entries that are not finite")
     is_lower = not bool(xp.any(xp.triu(matrix, k=1) != 0))

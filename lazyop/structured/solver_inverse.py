@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazyop.algebra.array_norm import entries_norm
 from lazyop.namespaces import (
     Array,
     as_array,
@@ -71,9 +72,10 @@ class SolverInverse(LazyOperator):
         message = f"{self._name()} did not converge for column {column}: it returned info = {info}"
         if not is_array(x) or tuple(x.shape) != tuple(b.shape):
             return message
-        norm = namespace_of(b).linalg.vector_norm
-        residual = float(norm(b - self.operand @ x)) / float(norm(b))
-        return f"{message}, with a relative residual of {residual:.2g}"
+        residual, size = (entries_norm(r) for r in (b - self.operand @ x, b))
+        if size == 0:
+            return f"{message}, with a residual of {residual:.2g} for zeros"
+        return f"{message}, with a relative residual of {residual / size:.2g}"
 
     def _checked(self, found: Any, b: Array) -> Array:
         x, n = as_array(found, f"what {self._name()} returned"), self.shape[0]

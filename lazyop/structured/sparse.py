@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, sparray, spmatrix
 
 from lazyop.algebra.array_norm import entries_norm, extreme, in_floats, sum_axis
@@ -68,17 +69,21 @@ class Sparse(LazyOperator):
         return self._matrix.diagonal()
 
     def _tosparse(self) -> csr_array:
-        parts = to_numpy(self.data), to_numpy(self.indices), to_numpy(self.indptr)
+        return self._of(to_numpy(self.data))
+
+    def _of(self, data: npt.NDArray[Any]) -> csr_array:
+        """Return a matrix with these entries in the places of ours."""
+        parts = data, to_numpy(self.indices), to_numpy(self.indptr)
         return csr_array({"csr": csr_array, "csc": csc_array}[self.format](parts, shape=self.shape))
 
     def _norm(self, order: Order, norm_of: Callable[[LazyOperator], float]) -> float | None:
         if order == 2:
             return None
-        matrix = self._tosparse().copy()
+        matrix = self._of(in_floats(to_numpy(self.data))).copy()
         matrix.sum_duplicates()  # what stands in one place more than once adds up
         if order == "fro":
             return entries_norm(matrix.data) if matrix.nnz else 0.0
-        sizes = csr_array((abs(in_floats(matrix.data)), matrix.indices, matrix.indptr), self.shape)
+        sizes = csr_array((abs(matrix.data), matrix.indices, matrix.indptr), self.shape)
         return extreme(sizes.sum(axis=sum_axis(order)), order)
 
     def _flops(self) -> int:

@@ -102,7 +102,7 @@ def as_axes_and_lengths(
     if axes is None:
         if len(lengths) > len(dims):
             raise ValueError(f"there are {len(lengths)} lengths for the shape {dims}")
-        return tuple(range(len(dims) - len(lengths), len(dims))), lengths
+        return as_axes(tuple(range(len(dims) - len(lengths), len(dims))), dims), lengths
     places = as_axes(axes, dims)
     if len(places) != len(lengths):
         raise ValueError(f"there are {len(lengths)} lengths for {len(places)} axes")

@@ -220,8 +220,11 @@ def _plan(
         raise ValueError("a complex window needs fft_mode 'twosided' or 'centered'")
     frequencies = length if mfft is None else as_length(mfft, "mfft", least=length)
     shift = None if phase_shift is None else as_integer(phase_shift, "phase_shift")
-    if shift is not None and not -length < shift < length:
-        raise ValueError(f"phase_shift must be within the window of {length}, got {shift}")
+    if shift is not None and not -frequencies < shift < frequencies:
+        raise ValueError(
+            f"phase_shift must be between -{frequencies} and {frequencies}, the points of a "
+            f"transform, got {shift}"
+        )
     if n < length - length // 2:
         raise ValueError(
             f"a signal must be at least half as long as the window of {length}, got {n} along "

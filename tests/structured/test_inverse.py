@@ -369,6 +369,23 @@ def test_a_solver_that_fails_says_so():
         B @ np.stack([np.zeros(30), np.ones(30)], axis=1)
 
 
+def test_a_solver_that_fails_for_zeros_says_so():
+    B = lo.inverse(without_structure(spd(4)), lambda A, b: (b, 5))
+    with pytest.raises(RuntimeError, match="info = 5, with a residual of 0 for zeros"):
+        B @ np.zeros(4)
+
+
+def test_precisions_that_lapack_does_not_have():
+    D = np.array([[2.0, 1], [0, 4]])
+    for A in (D, D + D.T):
+        B = lo.inverse(lo.aslazy(A.astype(np.float16)))
+        assert B.dtype == np.float32
+        np.testing.assert_allclose(B.toarray(), np.linalg.inv(A), rtol=1e-6)
+        if np.dtype(np.longdouble) != np.dtype(np.float64):
+            with pytest.raises(TypeError, match=r"can't be inverted; make them double"):
+                lo.inverse(lo.aslazy(A.astype(np.longdouble)))
+
+
 @pytest.mark.parametrize(
     ("solver", "error", "message"),
     [

@@ -159,6 +159,7 @@ REFUSED = {
     "fractional axis": (lambda: T.dft(3, axis=0.0), TypeError, "an axis must be an integer"),
     "axes twice": (lambda: T.dftn((3, 4), axes=(1, -1)), ValueError, "axes must be different"),
     "no axes": (lambda: T.dctn(3, axes=()), ValueError, "at least one axis, got none"),
+    "no lengths": (lambda: T.rdftn((3, 4), s=()), ValueError, "at least one axis, got none"),
     "lengths": (lambda: T.dftn((3, 4), s=(1, 2, 3)), ValueError, "3 lengths for the shape"),
     "lengths and axes": (lambda: T.dctn((3, 4), s=(1, 2), axes=0), ValueError, "2 lengths for 1"),
     "length": (

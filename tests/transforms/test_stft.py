@@ -41,7 +41,8 @@ def test_same_as_scipy(data, window, hop, more, single):
     n = data.draw(st.integers(max(len(window), 2), 30))
     modes = ["twosided", "centered"] if window.dtype.kind == "c" else MODES
     mode = data.draw(st.sampled_from(modes))
-    shift = data.draw(st.none() | st.integers(-len(window) + 1, len(window) - 1))
+    points = len(window) + more
+    shift = data.draw(st.none() | st.integers(-points + 1, points - 1))
     arguments = {"fft_mode": mode, "mfft": len(window) + more, "phase_shift": shift}
     reference = sg.ShortTimeFFT(window, hop, fs=10.0, **arguments)
     S = T.stft(n, window, hop, **arguments, dtype="complex64" if single else "complex128")
@@ -148,7 +149,7 @@ def test_bad_input(transform):
         ((16, w, 2, 1), {}, "axis 1 is out of range"),
         ((16, w, 2), {"fft_mode": "onesided2X"}, "onesided, twosided, centered, got 'onesided2X'"),
         ((16, w, 2), {"mfft": 7}, "mfft must be at least 8, got 7"),
-        ((16, w, 2), {"phase_shift": 8}, "within the window of 8, got 8"),
+        ((16, w, 2), {"phase_shift": 8}, "between -8 and 8, the points of a transform, got 8"),
         ((16, 1j * w, 2), {}, "a complex window needs fft_mode"),
         ((16, np.zeros(8), 2), {}, "not zero throughout"),
         ((16, [1.0, np.nan], 2), {}, "must be finite"),
