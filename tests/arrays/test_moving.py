@@ -26,7 +26,7 @@ def test_slices_that_step_backwards(other):
         np.testing.assert_array_equal(np.asarray(A[rows, columns].toarray()), D[rows, columns])
 
 
-@pytest.mark.parametrize("wide", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("wide", ["float32", "complex64"])
 def test_half_precision_meets_wider_arguments(wide, other):
     A, x = lo.aslazy(np.ones((2, 3), np.float16)), np.ones(3, wide)
     found = A.to(other) @ lo.aslazy(x[:, None]).to(other).values[:, 0]
