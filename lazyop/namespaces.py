@@ -203,12 +203,13 @@ def as_scalar(x: Any) -> tuple[complex, Any]:
         number = complex(value)
     else:
         number = float(value)
-    if not _is_finite(number):
+    if not is_finite(number):
         raise ValueError(f"a coefficient must be finite, got {x!r}")
     return number, dtype_of(x) if hasattr(x, "dtype") else number
 
 
-def _is_finite(number: complex) -> bool:
+def is_finite(number: complex) -> bool:
+    """Whether a Python number is in the range of floating-point numbers."""
     try:
         return math.isfinite(number.real) and math.isfinite(number.imag)
     except OverflowError:  # an integer beyond all floats

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazyop.namespaces import Array, cast, dtype_of, namespace_of
+from lazyop.tracing import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +61,16 @@ def product_of(sizes: Iterable[float]) -> float:
         return math.ldexp(total, exponent)
     except OverflowError:
         return math.inf
+
+
+def is_moderate(X: Array) -> bool | None:
+    """Whether a product of a few such arrays surely stays in range; None where it is traced."""
+    if dtype_of(X).kind not in "fc":
+        return False
+    xp = namespace_of(X)
+    limit = float(np.finfo(dtype_of(X)).max) ** 0.1
+    size = value_of(xp.max(xp.abs(X)))
+    return None if size is None else bool(size == 0 or 1 / limit < size < limit)
 
 
 def absolute_sums(X: Array, axis: int | None) -> Array:

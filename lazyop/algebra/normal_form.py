@@ -17,7 +17,7 @@ import numpy as np
 
 from lazyop.algebra.composite import Power, Product, Scaled, Sum, check_product, check_sum
 from lazyop.algebra.neutral import Identity, Zero
-from lazyop.namespaces import as_scalar, dtype_of, real_counterpart, result_type
+from lazyop.namespaces import as_scalar, dtype_of, is_finite, real_counterpart, result_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _collect(
 ) -> None:
     """Add a multiple to the terms of a sum, into a term that can take it where there is one."""
     for i, (other, term) in enumerate(terms):
-        if term is op and _is_finite(other + coefficient):
+        if term is op and is_finite(other + coefficient):
             terms[i] = other + coefficient, term
             return
         if other == coefficient:
@@ -203,10 +203,6 @@ def _common_dtype(ops: Sequence[LazyOperator]) -> np.dtype[Any]:
     return np.result_type(*(op.dtype for op in ops))
 
 
-def _is_finite(number: complex) -> bool:
-    return math.isfinite(number.real) and math.isfinite(number.imag)
-
-
 def is_exact(product: complex, *parts: complex) -> bool:
     """Whether a product of numbers neither overflowed nor vanished by underflow."""
-    return _is_finite(product) and (product != 0 or 0 in parts)
+    return is_finite(product) and (product != 0 or 0 in parts)

@@ -6,14 +6,13 @@ from functools import partial, reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from lazyop.algebra.array_norm import is_moderate
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse, product_of_two
 from lazyop.butterfly.pattern import Pattern
 from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.kernels.plan import joins, merges
-from lazyop.namespaces import Array, namespace_of
-from lazyop.tracing import lasting, lasts, value_of
+from lazyop.namespaces import Array
+from lazyop.tracing import lasting, lasts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +111,7 @@ def _grouped(
     Factors of which a product might leave the range of the dtype stay as they are. None where
     that can't be told, as the values are being traced.
     """
-    moderate = [_is_moderate(factor) for factor in factors]
+    moderate = [is_moderate(factor._held) for factor in factors]
     if None in moderate:
         return None
     if not all(moderate):
@@ -124,13 +123,3 @@ def _grouped(
         if k is None:
             return tuple(merged)
         merged[k : k + 2] = [product_of_two(merged[k], merged[k + 1])]
-
-
-def _is_moderate(factor: KroneckerSparse) -> bool | None:
-    """Whether a product of a few such factors surely stays in the range of the dtype."""
-    if factor.dtype.kind not in "fc":
-        return False
-    xp = namespace_of(factor._held)
-    limit = float(np.finfo(factor.dtype).max) ** 0.1
-    size = value_of(xp.max(xp.abs(factor._held)))
-    return None if size is None else size == 0 or 1 / limit < size < limit

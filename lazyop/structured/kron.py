@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from lazyop.algebra.array_norm import product_of
+from lazyop.algebra.array_norm import is_moderate, product_of
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
 from lazyop.algebra.normal_form import is_exact, multiple, multiply, split
@@ -213,7 +213,7 @@ def _grouped(matrices: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
 
     Matrices of which a product might leave the range of the dtype stay as they are.
     """
-    if not all(map(_is_moderate, matrices)):
+    if not all(map(is_moderate, matrices)):
         return matrices
     groups = matrices[:1]
     for A in matrices[1:]:
@@ -222,13 +222,6 @@ def _grouped(matrices: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         else:
             groups.append(A)
     return groups
-
-
-def _is_moderate(A: npt.NDArray[Any]) -> bool:
-    if A.dtype.kind not in "fc":
-        return True
-    size, limit = np.max(np.abs(A)), float(np.finfo(A.dtype).max) ** 0.1
-    return bool(size == 0 or 1 / limit < size < limit)
 
 
 def kron(*ops: Any) -> LazyOperator:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.linalg
 
-from lazyop.namespaces import Array, cast, dtype_of, namespace_of, real_counterpart, to_numpy
+from lazyop.algebra.array_norm import in_floats
+from lazyop.namespaces import Array, dtype_of, namespace_of, real_counterpart, to_numpy
 from lazyop.tracing import is_traced, value_of
 
 if TYPE_CHECKING:
@@ -65,13 +66,11 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
 
 def _for_lapack(x: Array) -> Array:
     dtype = dtype_of(x)
-    if dtype.kind in "iu":
-        return cast(x, np.float64)
     if dtype.char in "gG":
         raise TypeError(
             f"matrices of dtype {dtype} can't be inverted; make them double, with .astype"
         )
-    return cast(x, np.float32) if dtype.char == "e" else x
+    return in_floats(x)
 
 
 def _is_finite(stack: Array) -> bool:
