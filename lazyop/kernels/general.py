@@ -4,7 +4,7 @@ Block (i, j) of a factor has b x c weights. Weight (k, l) of it lies at
 ``i wi + (j // u) wj + j % u + k wk + l wl``: blocks are interleaved `u` at a time, and what is the
 same for all i or all j has the stride 0. The transpose swaps b and c, and wk and wl.
 
-Every sum over l is kept in registers, of four rows and three registers at a time over columns, and
+Every sum over l is kept in registers, of four rows and a few registers at a time over columns, and
 of four rows at a time for a vector; where columns of weights lie closer than rows, eight of them
 are added up at a time. The rows that one block reads lie d rows apart, which for powers of two are
 few places in the cache: they are gathered into a panel first. Importing this imports Numba.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from lazyop.kernels.jit import INNER, MERGED
+from lazyop.kernels.jit import INNER, MERGED, has_many_registers
 from lazyop.kernels.lanes import (
     dot,
     lanes_of,
@@ -31,10 +31,18 @@ from lazyop.kernels.lanes import (
     weight_column,
     weight_registers,
 )
+from lazyop.kernels.packing import PANEL_COLUMNS
 from lazyop.kernels.rows import copy_rows
 
 #: Rows of a block that are computed together.
 _ROWS = 4
+
+#: Registers of a row that are computed together, so many that sums and factors are all in
+#: registers.
+_REGISTERS = 4 if has_many_registers() else 3
+
+#: Rows of a block that reach over more than this share too few places of the first-level cache.
+_L1_BYTES = 1 << 15
 
 #: Contiguous columns of a block that are added up together.
 _COLUMNS = 8
@@ -62,7 +70,7 @@ def _block_of_columns(rows, width):
 
 def _strip_of_columns(rows, width):
     """Make the function that computes that many rows of a block, over all columns."""
-    wide, double, narrow = (_block_of_columns(rows, count) for count in (width, 2, 1))
+    wide, triple, double, narrow = (_block_of_columns(rows, k) for k in (width, 3, 2, 1))
 
     @njit(**INNER)
     def strip(D, o, o_step, S, s, s_step, W, w, wk, wl, c, count, conj):
@@ -73,12 +81,16 @@ def _strip_of_columns(rows, width):
         if rest == 1 and registers > width:  # single registers are slow
             rest += width
         wide_stop, stop = (registers - rest) * step, registers * step
-        double_stop = stop - rest % 2 * step
         for t in range(0, wide_stop, width * step):
             wide(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
-        for t in range(wide_stop, double_stop, 2 * step):
+        t = wide_stop
+        if rest in (3, 5):
+            triple(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
+            t += 3 * step
+        while t + 2 * step <= stop:
             double(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
-        for t in range(double_stop, stop, step):
+            t += 2 * step
+        if t < stop:
             narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, like)
         for t in range(stop, count):
             narrow(D, o + t, o_step, S, s + t, s_step, W, w, wk, wl, c, conj, one)
@@ -86,7 +98,7 @@ def _strip_of_columns(rows, width):
     return strip
 
 
-_rows_of_columns = _strip_of_columns(_ROWS, 3)
+_rows_of_columns = _strip_of_columns(_ROWS, _REGISTERS)
 _row_of_columns = _strip_of_columns(1, 4)
 
 
@@ -119,7 +131,8 @@ def general_columns(
 
     A part has some of the blocks (i, j): some of the i, or of the j of each `unit` neighbours; or
     it has some of each `unit` neighbouring rows of all blocks. Rows are `s_ld` apart, those of the
-    result `o_ld`. The panel P has room from p on for the rows of one block.
+    result `o_ld`. The panel P has room from p on for the rows of one block, of `PANEL_COLUMNS` at
+    least.
     """
     w, a, b, c, d = stages[n, 1], stages[n, 2], stages[n, 3], stages[n, 4], stages[n, 5]
     wi, wj, u, wk, wl = stages[n, 6], stages[n, 7], stages[n, 8], stages[n, 9], stages[n, 10]
@@ -128,21 +141,23 @@ def general_columns(
     i_first, i_stop = _part(a, part, parts) if by == BY_I else (0, a)
     j_unit, (j_first, j_stop) = (unit, _part(unit, part, parts)) if by == BY_J else (d, (0, d))
     k_unit, (k_first, k_stop) = (unit, _part(unit, part, parts)) if by == BY_ROW else (b, (0, b))
+    gathers = d > 1 and c * d * s_ld * S.itemsize > _L1_BYTES
     together = 1
-    if u == 1 and wj == 0 and s_ld == count and o_ld == count:
-        together = j_stop - j_first  # the same block for every j
+    if u == 1 and wj == 0 and s_ld == count and o_ld == count:  # the same block for every j
+        together = max(1, PANEL_COLUMNS // count) if gathers else j_stop - j_first
     for i in range(i_first, i_stop):
         for j_start in range(0, d, j_unit):
             for j in range(j_start + j_first, j_start + j_stop, together):
                 source, at, step = S, s + (i * c * d + j) * s_ld, d * s_ld
-                if d > 1 and together == 1:
-                    copy_rows(S, at, step, P, p, count, c, count)
-                    source, at, step = P, p, count
+                width = count * min(together, j_start + j_stop - j)
+                if gathers:
+                    copy_rows(S, at, step, P, p, width, c, width)
+                    source, at, step = P, p, width
                 for k in range(0, b, k_unit):
                     _block_columns(
                         D, o + (i * b * d + j) * o_ld, d * o_ld, source, at, step,
                         W, w + i * wi + j // u * wj + j % u, wk, wl, k + k_first, k + k_stop, c,
-                        together * count, conj,
+                        width, conj,
                     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import llvmlite.binding as llvm
 import numba
 from numba import njit, types
 
@@ -52,6 +53,11 @@ def machine_code(kernel: Callable[..., None], dtype: np.dtype[Any]) -> Code:
         )
     _, _, (object_code, _) = compiled.library.serialize_using_object_code()
     return Code(compiled.fndesc.llvm_func_name, object_code)
+
+
+def has_many_registers() -> bool:
+    """Return whether there are 32 vector registers of 32 bytes, rather than 16 or shorter ones."""
+    return bool(llvm.get_host_cpu_features().get("avx512vl", False))
 
 
 def compiled(function: Any) -> Any:

@@ -36,6 +36,10 @@ STAGE_WIDTH = 11
 #: Of a vector register on the machines that matter; LLVM splits or pairs registers on others.
 REGISTER_BYTES = 32
 
+#: The fewest columns of a panel of rows, over several columns: blocks that are the same for
+#: neighbouring interleaved rows take some of those together.
+PANEL_COLUMNS = 64
+
 #: What is added to the exponent fields of packed floating-point numbers while they are read as
 #: numbers of single precision: subnormal operands are slow.
 RAISED = 64
@@ -103,8 +107,8 @@ class Packed:
 
     def panel(self, columns: int) -> int:
         """Entries of the largest panel of rows that a general factor gathers."""
-        register = REGISTER_BYTES // self.weights.itemsize
-        return int(self.stages[:, 3:5].max()) * max(columns, register)
+        least = PANEL_COLUMNS if columns > 1 else REGISTER_BYTES // self.weights.itemsize
+        return int(self.stages[:, 3:5].max()) * max(columns, least)
 
     @cached_property
     def entries(self) -> int:

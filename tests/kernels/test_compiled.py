@@ -174,7 +174,9 @@ def test_neighbours_out_of_proportion_stay_apart():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sizes", [[(5, 4), (3, 6)], [(2, 2)] * 7, [(17, 3), (1, 4), (9, 9)]])
+@pytest.mark.parametrize(
+    "sizes", [[(5, 4), (3, 6)], [(2, 2)] * 7, [(17, 3), (1, 4), (9, 9)], [(16, 17)] * 3]
+)
 def test_kronecker_products(sizes, dtype, monkeypatch):
     matrices = [random(dtype, *size, seed=i) for i, size in enumerate(sizes)]
     K = lo.kron(*matrices)
@@ -183,7 +185,7 @@ def test_kronecker_products(sizes, dtype, monkeypatch):
     plain = lo.kron(*matrices)
     assert plain._compiled is None
     for A, B in ((K, plain), (K.H, plain.H), (K.T, plain.T), (K.conj(), plain.conj())):
-        for columns in (1, 3, 8, 19, 100):
+        for columns in (1, 3, 8, 12, 19, 20, 100):
             X = random(dtype, A.shape[1], columns)
             agree(A @ X, B @ X, dtype, 40)
         agree(A @ X[:, 0], B @ X[:, 0], dtype, 40)
@@ -198,7 +200,7 @@ def test_stacks_of_blocks(threads, shape, dtype, monkeypatch):
     stack = random(dtype, *shape)
     A = lo.block_diag(*stack)
     for B, blocks in ((A, stack), (A.T, stack.transpose(0, 2, 1)), (A.H, stack.conj().mT)):
-        for columns in (1, 3, 8, 19, 70):
+        for columns in (1, 3, 8, 12, 19, 20, 40, 70):
             X = random(dtype, B.shape[1], columns)
             expected = blocks @ X.reshape(len(blocks), -1, columns)
             agree(B @ X, expected.reshape(-1, columns), dtype)
