@@ -23,7 +23,7 @@ LINE_BYTES = 64
 
 #: Memory of a result of so many bytes, once nothing refers to it, is lent to the next one. Fresh
 #: memory of that size comes from the system, which clears it: that takes as long as a product.
-_LENT_BYTES = range(1 << 24, (1 << 26) + 1)
+_FEWEST_LENT, _MOST_LENT = 1 << 24, 1 << 26
 
 #: That memory: at most one block of it.
 _spare: list[npt.NDArray[np.uint8]] = []
@@ -40,10 +40,8 @@ class _Loan:
         spare[:] = [self._memory]
 
 
-def _room(size: int) -> npt.NDArray[np.uint8]:
-    """Return room for so many bytes, and for where they begin."""
-    if size not in _LENT_BYTES:
-        return np.empty(size + LINE_BYTES, np.uint8)
+def _lent(size: int) -> npt.NDArray[np.uint8]:
+    """Return room for so many bytes, and for where they begin, lent out."""
     try:
         memory = _spare.pop()
     except IndexError:
@@ -55,7 +53,9 @@ def _room(size: int) -> npt.NDArray[np.uint8]:
 
 def empty(shape: tuple[int, ...], size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a new array of that shape, which has so many entries, without setting them."""
-    room = _room(size * dtype.itemsize)
+    size *= dtype.itemsize
+    is_lent = _FEWEST_LENT <= size <= _MOST_LENT
+    room = _lent(size) if is_lent else np.empty(size + LINE_BYTES, np.uint8)
     return np.ndarray(shape, dtype, room, -address(room) % LINE_BYTES)
 
 

@@ -149,7 +149,8 @@ class Columns(_Product):
         """Return the product."""
         rows, columns = self.rows, self.columns
         Y = aligned.empty((rows, columns), rows * columns, self.dtype)
-        flat, ld = rows_of(X)
+        flags = X.flags
+        flat, ld = (X, columns) if flags.c_contiguous and flags.aligned else rows_of(X)
         source, target = address(flat), address(Y)
         for call in self._calls:
             call.run(source, target, conjugated, ld, columns)

@@ -10,7 +10,7 @@ if not has_compiled():
 
 from lazyop.kernels import aligned
 
-LARGE = aligned._LENT_BYTES.start
+LARGE = aligned._FEWEST_LENT
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_one_block_at_most_is_kept():
     assert aligned._spare == [] or aligned._spare[0].size == 3 * LARGE + aligned.LINE_BYTES
 
 
-@pytest.mark.parametrize("size", [LARGE - 1, aligned._LENT_BYTES.stop])
+@pytest.mark.parametrize("size", [LARGE - 1, aligned._MOST_LENT + 1])
 def test_other_sizes_are_given_back(size):
     assert len(new(size)) == size
     assert aligned._spare == []
