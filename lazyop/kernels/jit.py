@@ -57,7 +57,9 @@ def machine_code(kernel: Callable[..., None], dtype: np.dtype[Any]) -> Code:
 
 def has_many_registers() -> bool:
     """Return whether there are 32 vector registers of 32 bytes, rather than 16 or shorter ones."""
-    return bool(llvm.get_host_cpu_features().get("avx512vl", False))
+    config: Any = numba.config
+    features = config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
+    return "+avx512vl" in features.split(",")
 
 
 def compiled(function: Any) -> Any:
