@@ -9,8 +9,9 @@ installed is said to be absent. The cells and their goals are in `cases.py`, the
 
 Other work on the machine does not meet all alike: it stops products on several threads for whole
 time slices, and hardly slows those on one. Leave the machine alone while this runs. On virtual
-processors, products on several threads may take twice as long for minutes, when one thread reaches
-the other later, as on cores without a cache in common: only a comparison of several runs shows it.
+processors, products on several threads may take up to twice as long for minutes, when one thread
+reaches the other later, as on cores without a cache in common: the JSON file says how long that
+took before and after each cell.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from timeit import Timer
 import numpy as np
 from cases import Cell, cells, is_quick
 from comparison import Measurement, table, write
+from handoff import handoff
 from peers import CONTENDERS, Contender, NotOfferedError, Product
 from report import RESULTS, conditions, warn_if_busy
 
@@ -96,9 +98,9 @@ def measure(cell: Cell, rounds: int) -> Measurement:
             kinds[contender.name] = contender.kind
         except NotOfferedError as reason:
             left_out[contender.name] = str(reason)
-    times = in_turn(products, rounds)
+    before, times, after = handoff(), in_turn(products, rounds), handoff()
     weights = sum(v.nbytes for v in getattr(problem, "values", ()))
-    return Measurement(cell, times, kinds, left_out, weights)
+    return Measurement(cell, times, kinds, left_out, weights, (before, after))
 
 
 def prepared(contender: Contender, problem: object) -> Product:

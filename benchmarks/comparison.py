@@ -26,13 +26,17 @@ FLOOR_ORDER = 2**16
 
 @dataclass(frozen=True)
 class Measurement:
-    """The times of a cell's contenders, in each round, and who did not take part."""
+    """The times of a cell's contenders, in each round, and who did not take part.
+
+    Before and after them, two threads reached each other in so many nanoseconds.
+    """
 
     cell: Cell
     times: dict[str, list[float]]
     kinds: dict[str, str]
     left_out: dict[str, str]
     weight_bytes: int
+    handoffs: tuple[float | None, float | None]
 
     @cached_property
     def microseconds(self) -> dict[str, float]:
@@ -130,6 +134,7 @@ def summary(measurements: Sequence[Measurement], found: Conditions) -> str:
         figures = [f"{v.mean:.2f}", f"{v.lowest:.2f}", "yes" if v.met else "NO"]
         rows.append([v.work.title, " or ".join(v.goal.against), str(v.goal), *figures])
     remarks = [*adjoint_remarks(measurements), *distance_remarks(measurements, found.read_speed)]
+    remarks += handoff_remarks(measurements)
     if found.busy:
         remarks.append(f"the machine was busy when this began (load {found.load:.1f})")
     return "\n".join([*aligned(rows), *remarks])
@@ -140,10 +145,10 @@ def adjoint_remarks(measurements: Sequence[Measurement]) -> Iterator[str]:
     if not apart:
         return
     furthest = max(apart, key=lambda m: abs(math.log(m.adjoint_ratio)))
-    met = "met" if all(map(adjoint_met, apart)) else "NOT met"
+    met = sum(map(adjoint_met, apart))
     yield (
         f"adjoint / forward: furthest apart {furthest.adjoint_ratio:.2f} "
-        f"({furthest.cell.name}); goal within {ADJOINT_GOAL}x: {met}"
+        f"({furthest.cell.name}); goal within {ADJOINT_GOAL}x: met by {met} of {len(apart)}"
     )
 
 
@@ -157,6 +162,15 @@ def distance_remarks(measurements: Sequence[Measurement], speed: float) -> Itera
                 f"reading the weights at {speed / 1e9:.0f} GB/s is {fraction:.2f} of the time "
                 f"({m.cell.name})"
             )
+
+
+def handoff_remarks(measurements: Sequence[Measurement]) -> Iterator[str]:
+    found = sorted(t for m in measurements for t in m.handoffs if t is not None)
+    if found:
+        yield (
+            f"two threads reached each other in {found[0]:.0f} to {found[-1]:.0f} ns, "
+            f"median {median(found):.0f}"
+        )
 
 
 def verdicts(measurements: Sequence[Measurement]) -> Iterator[Verdict]:
@@ -210,6 +224,7 @@ def as_json(m: Measurement, speed: float) -> dict[str, object]:
         "adjoint_over_forward": rounded(m.adjoint_ratio),
         "dft_over_scipy_fft": rounded(m.distance),
         "fraction_of_read_speed": rounded(m.read_fraction(speed)),
+        "handoff_nanoseconds": [None if t is None else round(t) for t in m.handoffs],
         "left_out": m.left_out,
     }
 
