@@ -52,7 +52,9 @@ class Lapped(AlongAxes):
         dtype: npt.DTypeLike,
     ) -> None:
         self.dims, self.boundary, self.axis = dims, boundary, axis
-        self.window = as_data(window, "a window", ndim=1)
+        window = as_data(window, "a window", ndim=1)
+        # In a complex operator too: what becomes complex with the operator's dtype is real again.
+        self.window = namespace_of(window).real(window) if is_complex(window) else window
         self._block = int(self.window.shape[0]) // 2
         n = dims[axis]
         blocks = -(-n // self._block) if boundary == "zero" else n // self._block

@@ -107,6 +107,17 @@ def test_the_inverse_is_the_adjoint():
             assert isinstance(B @ other, lo.Product)
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.filterwarnings("error")
+def test_a_real_operator_made_complex(boundary):
+    A = T.mdct(16, ("sine", 8), boundary=boundary)
+    for dtype in ("complex64", "complex128"):
+        C = A.astype(dtype)
+        assert C.dtype == dtype
+        np.testing.assert_allclose(C @ np.arange(16.0), A @ np.arange(16.0), atol=1e-5)
+        np.testing.assert_allclose(C.H.toarray(), A.H.toarray(), atol=1e-6)
+
+
 def test_bad_input():
     for transform in (T.mdct, T.imdct):
         for arguments, boundary, message in (
