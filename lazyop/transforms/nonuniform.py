@@ -191,7 +191,7 @@ def nudft(
     if method == "auto":
         is_large = n * len(f) >= _FAST_FROM and len(dims) <= 3
         method = "finufft" if is_large and _has_finufft() else "direct"
-    if method == "direct":
+    if method == "direct" or not n * len(f):  # FINUFFT takes no empty signals or frequencies
         return _direct(dims, f, scale, kind)
     if len(dims) > 3:
         raise ValueError(f"method 'finufft' takes up to three axes, got the shape {dims}")

@@ -50,10 +50,12 @@ class RowKron(LazyOperator):
     def _rows(self, X: Array, start: int, stop: int) -> Array:
         xp, columns = namespace_of(X), X.shape[1]
         first, *others = (factor[start:stop, :] for factor in self.factors)
-        first, X = unify_kinds(first, xp.reshape(X, (self._sizes[0], -1)))
+        rest = math.prod(self._sizes[1:]) * columns
+        first, X = unify_kinds(first, xp.reshape(X, (self._sizes[0], rest)))
         Y = xp.matmul(first, X)
-        for factor in others:
-            Y = xp.reshape(Y, (stop - start, factor.shape[1], -1))
+        for i, factor in enumerate(others, 2):
+            rest = math.prod(self._sizes[i:]) * columns  # no -1, which nothing says where 0 is
+            Y = xp.reshape(Y, (stop - start, factor.shape[1], rest))
             Y = xp.matmul(factor[:, None, :], Y)[:, 0, :]
         return xp.reshape(Y, (stop - start, columns))
 
@@ -97,7 +99,7 @@ class RowKronAdjoint(LazyOperator):
         Y = X[start:stop, :]
         for factor in reversed(others):
             Y = conj(factor)[:, :, None] * Y[:, None, :]
-            Y = xp.reshape(Y, (stop - start, -1))
+            Y = xp.reshape(Y, (stop - start, Y.shape[1] * Y.shape[2]))
         first, Y = unify_kinds(conj(xp.matrix_transpose(first)), Y)
         return xp.reshape(xp.matmul(first, Y), (self.shape[0], columns))
 

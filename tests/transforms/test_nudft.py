@@ -56,6 +56,25 @@ def test_it_is_the_transform_at_its_frequencies(method):
         np.testing.assert_allclose(A @ x, scipy.fft.fft(x, norm=norm), atol=1e-10)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dims", [(4,), (0,), (2, 3), (3, 0), (0, 2)])
+@pytest.mark.parametrize("m", [0, 2])
+def test_no_frequencies_or_no_samples(method, dims, m):
+    needs(method)
+    A = T.nudft(dims, np.full((m, len(dims)), 0.3), method=method)
+    D = definition(dims, np.full((m, len(dims)), 0.3))
+    assert A.shape == D.shape
+    for found, expected in (
+        (A, D),
+        (A.H, D.conj().T),
+        (A.N, D.conj().T @ D),
+        (A @ A.H, D @ D.conj().T),
+    ):
+        np.testing.assert_allclose(found.toarray(), expected, atol=1e-12)
+        x = np.ones((found.shape[1], 2))
+        np.testing.assert_allclose(found @ x, expected @ x, atol=1e-12)
+
+
 def test_many_rows_are_taken_in_batches(monkeypatch):
     f = np.random.default_rng(0).uniform(0, 1, (50, 2))
     A = T.nudft((6, 7), f, method="direct")
