@@ -233,7 +233,7 @@ def pad(
     for n, width in zip(dims, widths, strict=True):
         if any(width) and mode != "constant" and not n:
             raise ValueError(f"an empty axis can't be continued by {mode!r}; the shape is {dims}")
-        if odd and max(width) >= n:
+        if odd and max(width) >= max(n, 1):
             raise ValueError(f"an odd reflection of {n} points reaches {n - 1} far, not {width}")
     return Pad(dims, widths, mode, odd, False, kind)
 

@@ -124,6 +124,7 @@ def test_one_point_and_none():
         assert (A.H @ np.ones((A.shape[0], 2))).shape == (A.shape[1], 2)
         assert A.cost.flops == 0
     assert (T.pad(0, 2) @ np.ones(0)).tolist() == [0.0] * 4
+    assert T.pad((0, 3), ((0, 0), (1, 2)), "reflect", reflect_type="odd").shape == (0, 0)
     assert T.dft(4) @ np.ones((4, 0)) is not None
 
 
