@@ -17,6 +17,7 @@ from lazyop.namespaces import (
     along,
     as_array,
     as_data,
+    cast,
     conj,
     dtype_of,
     floating,
@@ -253,9 +254,10 @@ def resample_poly(
     ------
     ValueError
         If a rate is less than 1, there are no points along the axis, it is out of range, or the
-        window is unknown or not one-dimensional.
+        window is unknown, empty or not one-dimensional.
     TypeError
-        If a rate or the axis is not an integer.
+        If a rate or the axis is not an integer, or the dtype would lose the imaginary part of
+        coefficients.
 
     Examples
     --------
@@ -269,17 +271,14 @@ def resample_poly(
     check_points(dims, (place,))
     common = math.gcd(up, down)
     up, down = up // common, down // common
-    if up == down:
-        kind = np.float64 if dtype is None else as_real_dtype(dtype)
-        return Identity(math.prod(dims), kind)
-    if isinstance(window, str | tuple):
-        most = max(up, down)
-        signal = importlib.import_module("scipy.signal")
-        taps = signal.firwin(20 * most + 1, 1 / most, window=window)
-    else:
-        taps = floating(as_data(as_array(window, "a window"), "a window", ndim=1))
+    taps = _as_taps(window, max(up, down))
     if dtype is not None:
-        taps = taps.astype(as_real_dtype(dtype))
+        kind = as_real_dtype(dtype)
+        if is_complex(taps) and kind.kind != "c":
+            raise TypeError(f"complex coefficients of a window are no filter of dtype {kind}")
+        taps = cast(taps, kind)
+    if up == down:
+        return Identity(math.prod(dims), dtype_of(taps))
     half = (taps.shape[0] - 1) // 2
     # A delay by zeros makes the middle of the filter meet one of the entries that are kept.
     delay = down - half % down
@@ -289,6 +288,18 @@ def resample_poly(
     dims_out = (*dims[:place], size, *dims[place + 1 :])
     taps = as_data(taps, "the taps", ndim=1)
     return Polyphase(taps, dims, dims_out, place, up, down, (half + delay) // down)
+
+
+def _as_taps(window: Any, most: int) -> Array:
+    """Return the coefficients of a filter, or design one for the higher of the two rates."""
+    if isinstance(window, str | tuple):
+        signal = importlib.import_module("scipy.signal")
+        design: Any = signal.firwin
+        return design(20 * most + 1, 1 / most, window=window) if most > 1 else np.ones(1)
+    taps = floating(as_data(as_array(window, "a window"), "a window", ndim=1))
+    if not taps.shape[0]:
+        raise ValueError("a window needs coefficients, got none")
+    return taps
 
 
 def decimate(

@@ -1,5 +1,6 @@
 """Transforms of arrays of any shape along any axes, beside SciPy's functions."""
 
+import array_api_strict
 import numpy as np
 import pytest
 import scipy.fft
@@ -205,6 +206,25 @@ def test_large_transforms_run_by_blocks_and_in_one():
     assert "fft" in repr(T.convolve(2000, h[:1500]))
     H, D = T.hadamard(512), scipy.linalg.hadamard(512)
     np.testing.assert_allclose(H @ x[:512], D @ x[:512], atol=1e-11)
+
+
+@pytest.mark.parametrize("rates", [(1, 2), (3, 2), (2, 2)])
+def test_filters_of_resampling_in_other_dtypes_and_namespaces(rates):
+    taps = np.array([1.0, 2.0, 1.0], np.float32)
+    expected = scipy.signal.resample_poly(np.arange(6.0), *rates, window=taps.astype(float))
+    for window, dtype, found in (
+        (taps, None, "float32"),
+        (taps, "float64", "float64"),
+        (taps + 0j, None, "complex64"),
+        (taps, "complex128", "complex128"),
+    ):
+        A = T.resample_poly(6, *rates, window=window, dtype=dtype)
+        assert A.dtype == found
+        np.testing.assert_allclose(A @ np.arange(6.0), expected, rtol=1e-6)
+    strict = array_api_strict.asarray(taps)
+    A = T.resample_poly(6, *rates, window=strict, dtype="float64")
+    found = A @ array_api_strict.arange(6.0, dtype=array_api_strict.float64)
+    np.testing.assert_allclose(np.asarray(found), expected, atol=1e-12)
 
 
 def test_windows():

@@ -231,6 +231,21 @@ REFUSED = {
     "unknown window": (lambda: T.window(4, "glass"), ValueError, "glass|[Uu]nknown"),
     "step": (lambda: T.downsample(4, 0), ValueError, "the step must be at least 1, got 0"),
     "rate": (lambda: T.resample_poly(4, 0, 1), ValueError, "a rate must be at least 1, got 0"),
+    "no filter": (
+        lambda: T.resample_poly(4, 1, 2, window=[]),
+        ValueError,
+        "coefficients, got none",
+    ),
+    "complex filter": (
+        lambda: T.resample_poly(4, 1, 2, window=[1.0, 1j], dtype=float),
+        TypeError,
+        "complex coefficients.*float64",
+    ),
+    "filter of equal rates": (
+        lambda: T.resample_poly(4, 2, 2, window=[[1.0]]),
+        ValueError,
+        "a window must have 1 dimension",
+    ),
     "points": (lambda: T.resample(4, 0), ValueError, "number of points must be at least 1"),
     "factor": (lambda: T.decimate(4, 1.5), TypeError, "the factor must be an integer, got 1.5"),
 }
