@@ -196,9 +196,9 @@ def difference(
     ------
     ValueError
         If there are too few points along the axis, it is out of range, one of the words is unknown
-        or they don't go together, or the spacing is zero or not finite.
+        or they don't go together, or the spacing is zero, not finite, or beyond the dtype's range.
     TypeError
-        If a length or the axis is not an integer.
+        If a length or the axis is not an integer, or the spacing is no real number.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def difference(
     array([1. , 1.5, 3. , 4. ])
     """
     dims, real = as_dims(shape), as_real_dtype(dtype)
-    place, h = as_axis(axis, dims), float(spacing)
+    place, h = as_axis(axis, dims), _as_real(spacing)
     if order == 2 and kind == "forward":  # the default, of first differences
         kind = "centered"
     if (kind, order) not in _STENCILS:
@@ -226,8 +226,19 @@ def difference(
     if edge == "one-sided":
         check_points(dims, (place,), least=2)
     beginning, end = _ends(dims[place], weights, width, edge)
-    scale = 1 / (divisor * h**order)
+    # a product, where a power would raise or be taken for zero; 0 and inf fail here too
+    power, limits = divisor * math.prod([h] * order), np.finfo(np.result_type(real, np.float32))
+    if not limits.tiny <= abs(power) <= 1 / limits.tiny:
+        raise ValueError(f"the spacing {spacing!r} is beyond the range of {real}, to order {order}")
+    scale = 1 / power
     return Difference(dims, place, weights, scale, beginning, end, False, real)
+
+
+def _as_real(spacing: Any) -> float:
+    try:
+        return float(spacing)
+    except (TypeError, ValueError):
+        raise TypeError(f"the spacing must be a real number, got {spacing!r}") from None
 
 
 def _ends(
