@@ -167,6 +167,8 @@ def istft(
         dual = _as_window(dual_window, as_complex_dtype(dtype))
         if dual.shape != w.shape:
             raise ValueError(f"the dual window has {dual.size} samples, the window {w.size}")
+        if fft_mode == "onesided" and dual.dtype.kind == "c":
+            raise ValueError("a complex dual window needs fft_mode 'twosided' or 'centered'")
     dual = (dual / frequencies).astype(dual.dtype)
     return ShortTimeSynthesis(dims, dual, *plan, fft_mode == "onesided", place)
 

@@ -173,5 +173,9 @@ def test_bad_input(transform):
 def test_bad_dual_window():
     with pytest.raises(ValueError, match="dual window has 3 samples, the window 4"):
         T.istft(16, np.hamming(4), 2, dual_window=np.ones(3))
+    # of the one-sided spectrum it would make a signal of whose real part nothing is to be said
+    with pytest.raises(ValueError, match="a complex dual window needs fft_mode 'twosided'"):
+        T.istft(16, np.hamming(4), 2, dual_window=1j * np.ones(4))
+    assert T.istft(16, np.ones(4), 2, dual_window=1j * np.ones(4), fft_mode="twosided").shape
     with pytest.raises(ValueError, match="no dual for hop 5"):
         T.istft(16, np.hamming(4), 5)
