@@ -208,7 +208,8 @@ def swt(
     ValueError
         If the wavelet is unknown, the length can't be halved so often, or the axis is out of range.
     TypeError
-        If a length, the axis or the level is not an integer, or the dtype is not real or complex.
+        If a length, the axis or the level is not an integer, the norm is no bool, or the dtype is
+        not real or complex.
 
     Examples
     --------
@@ -220,7 +221,7 @@ def swt(
     Identity(8x8, float64)
     """
     return StationaryAnalysis(
-        *_arguments(shape, wavelet, level, axis), bool(norm), False, as_real_dtype(dtype)
+        *_arguments(shape, wavelet, level, axis), _as_bool(norm), False, as_real_dtype(dtype)
     )
 
 
@@ -258,8 +259,15 @@ def iswt(
     Identity(12x12, float64)
     """
     return StationarySynthesis(
-        *_arguments(shape, wavelet, level, axis), bool(norm), True, as_real_dtype(dtype)
+        *_arguments(shape, wavelet, level, axis), _as_bool(norm), True, as_real_dtype(dtype)
     )
+
+
+def _as_bool(norm: Any) -> bool:
+    """Return whether to divide by norms; "ortho" and the like are what other transforms take."""
+    if not isinstance(norm, bool | np.bool_):
+        raise TypeError(f"norm must be True or False, got {norm!r}")
+    return bool(norm)
 
 
 def _arguments(

@@ -84,5 +84,8 @@ def test_levels():
             transform(8, "hair")
         with pytest.raises(TypeError, match="must be an integer"):
             transform(8.0)
+        with pytest.raises(TypeError, match="norm must be True or False, got 'backward'"):
+            transform(8, norm="backward")
+        assert transform(8, norm=np.True_).norm is True
     different = T.iswt(8, "haar", 1) @ T.swt(8, "db2", 1)
     assert isinstance(different, lo.Product)
