@@ -212,7 +212,7 @@ def difference(
     place, h = as_axis(axis, dims), _as_real(spacing)
     if order == 2 and kind == "forward":  # the default, of first differences
         kind = "centered"
-    if (kind, order) not in _STENCILS:
+    if (kind, order) not in list(_STENCILS):  # which also takes lists
         raise ValueError(
             "the kind must be 'forward', 'backward' or 'centered', of order 1, or 'centered', of "
             f"order 2; got {kind!r} of order {order!r}"

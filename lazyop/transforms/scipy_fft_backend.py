@@ -165,7 +165,7 @@ class ScipyFFTBackend:
         >>> float(np.linalg.norm(image))
         261.7
         """
-        if function not in _FACTORIES:
+        if function not in list(_FACTORIES):  # which also takes lists
             raise ValueError(
                 f"function must be one of {', '.join(_FACTORIES)}, which transform along one axis, "
                 f"got {function!r}"

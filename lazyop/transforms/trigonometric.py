@@ -129,7 +129,7 @@ def make(
     inverse: bool,
 ) -> LazyOperator:
     """Return a transform or the inverse of one, after checking what the caller says."""
-    if isinstance(type, bool) or type not in INVERSE_TYPE:
+    if isinstance(type, bool) or type not in list(INVERSE_TYPE):  # which also takes lists
         raise ValueError(f"the type of a cosine or sine transform is 1, 2, 3 or 4, got {type!r}")
     real, scale, new_dims = as_real_dtype(dtype), as_norm(norm), resized_dims(dims, axes, lengths)
     check_points(new_dims, axes, least=2 if (kind, type) == ("cos", 1) else 1)

@@ -177,6 +177,13 @@ REFUSED = {
         "must be float32.*got float16",
     ),
     "type": (lambda: T.dct(3, 5), ValueError, "1, 2, 3 or 4, got 5"),
+    "types": (lambda: T.dct(3, [2, 3]), ValueError, r"1, 2, 3 or 4, got \[2, 3\]"),
+    "difference orders": (lambda: T.difference(3, order=[1]), ValueError, r"of order \[1\]"),
+    "functions": (
+        lambda: T.scipy_fft_backend.replacing(["fft"], np.eye(3)),
+        ValueError,
+        r"one of fft.*got \['fft'\]",
+    ),
     "type in words": (lambda: T.dst(3, "II"), ValueError, "got 'II'"),
     "cosine of one point": (lambda: T.dct(1, 1), ValueError, "at least 2 point.*got 1"),
     "orthogonalize": (lambda: T.dct(3, orthogonalize=1), TypeError, "True, False or None, got 1"),
