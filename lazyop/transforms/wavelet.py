@@ -115,7 +115,7 @@ def _taps_of(name: str) -> tuple[Taps, Taps, Taps, Taps]:
     pywt = pywavelets()
     try:
         found = pywt.Wavelet(name)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError for an empty name
         raise ValueError(
             f"unknown wavelet {name!r}: pywt.wavelist(kind='discrete') names those there are "
             f"({error})"

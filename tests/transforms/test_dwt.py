@@ -237,6 +237,7 @@ def test_bad_input(transform):
     for arguments, message in (
         ((8, "daub9"), "unknown wavelet 'daub9'"),
         ((8, "morl"), "unknown wavelet 'morl'"),
+        ((8, ""), "unknown wavelet ''"),
         ((8, "haar", "mirror"), "mode must be one of zero, constant"),
         ((8, "haar", None), "mode must be one of"),
         ((0, "haar"), "at least 1 point"),
