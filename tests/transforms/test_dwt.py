@@ -183,6 +183,18 @@ def test_products_of_different_transforms_stay_products():
             assert isinstance(product, lo.Product)
 
 
+@pytest.mark.filterwarnings("ignore:level 1 is beyond")
+def test_products_with_stationary_transforms_stay_products():
+    """Also where wavelet, levels and lengths are the same."""
+    for R, W in (
+        (T.idwt(8, "haar", level=0), T.swt(8, "haar", 0)),
+        (T.idwt((2, 4), "bior2.2", "zero", 1), T.swt((2, 4), "bior2.2", 1)),
+    ):
+        expected = R.toarray() @ W.toarray()
+        np.testing.assert_allclose((R @ W).toarray(), expected, atol=1e-12)
+        np.testing.assert_allclose((W.H @ R.H).toarray(), expected.T, atol=1e-12)
+
+
 def test_lists_of_coefficients():
     x = np.random.default_rng(0).standard_normal((3, 20))
     W = T.dwt(x.shape, "db2", "reflect", axis=1)
