@@ -7,6 +7,7 @@ SciPy then says why, the text is not seen.
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
@@ -16,7 +17,7 @@ import numpy as np
 
 from lazyop.kernels.fourier import as_norm
 from lazyop.namespaces import real_counterpart
-from lazyop.transforms.along_axes import as_axis, check_points
+from lazyop.transforms.along_axes import as_axis, as_length, check_points
 from lazyop.transforms.resize import as_axes_and_lengths, resized_dims
 
 __all__ = ["FROM_HALF", "FUNCTIONS", "TO_HALF", "TRIGONOMETRIC", "Call", "floating", "read_call"]
@@ -157,6 +158,8 @@ def _made(
 ) -> Call:
     if name in TO_HALF and dtype.kind == "c":
         raise TypeError(f"{name} takes a real array")
+    if type is not None:
+        type = operators.index(type)
     if s is not None:
         s = [s] if np.ndim(s) == 0 else list(s)
         places, _ = as_axes_and_lengths(axes, s, dims)
@@ -185,7 +188,7 @@ def _one_axis(
     plan: Any = None,
 ) -> Call:
     _check_plan(plan)
-    s = None if n is None else (n,)
+    s = None if n is None else (as_length(n, "n", least=1),)  # -1 keeps a length of several only
     return _made(name, dims, dtype, s, (as_axis(axis, dims),), norm, workers)
 
 
@@ -219,7 +222,7 @@ def _trigonometric(
     workers: Any = None,
     orthogonalize: Any = None,
 ) -> Call:
-    s = None if n is None else (n,)
+    s = None if n is None else (as_length(n, "n", least=1),)  # -1 keeps a length of several only
     axes = (as_axis(axis, dims),)
     return _made(name, dims, dtype, s, axes, norm, workers, type, _orthogonal(orthogonalize, norm))
 
