@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,11 +152,11 @@ def nudft(
     Raises
     ------
     ValueError
-        If frequencies or times are not finite or of the wrong shape, or the method is unknown or
-        can't do what is asked.
+        If frequencies or times are not finite or of the wrong shape, the method is unknown or
+        can't do what is asked, or the tolerance is not between 0 and 1.
     TypeError
-        If frequencies or times are not real, a length is not an integer, or the dtype is not
-        complex.
+        If frequencies, times or the tolerance are not real, a length is not an integer, or the
+        dtype is not complex.
     ImportError
         If FINUFFT is asked for and not installed.
 
@@ -184,6 +185,7 @@ def nudft(
     scale = float(max(n, 1)) ** -{"backward": 0.0, "ortho": 0.5, "forward": 1.0}[scaling]
     if method not in ("auto", "direct", "finufft"):
         raise ValueError(f"method must be auto, direct or finufft, got {method!r}")
+    tolerance = (1e-6 if kind == np.complex64 else 1e-13) if tol is None else _as_tolerance(tol)
     if times is not None:
         if method == "finufft":
             raise ValueError("method 'finufft' takes regular times only")
@@ -196,10 +198,15 @@ def nudft(
     if len(dims) > 3:
         raise ValueError(f"method 'finufft' takes up to three axes, got the shape {dims}")
     _finufft()
-    tolerance = (1e-6 if kind == np.complex64 else 1e-13) if tol is None else float(tol)
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tol must be between 0 and 1, got {tol}")
     return FastNonuniform(dims, f, scale, tolerance, False, kind)
+
+
+def _as_tolerance(tol: Any) -> float:
+    if not isinstance(tol, numbers.Real):
+        raise TypeError(f"tol must be a real number, got {tol!r}")
+    if not 0 < float(tol) < 1:
+        raise ValueError(f"tol must be between 0 and 1, got {tol!r}")
+    return float(tol)
 
 
 def _as_real(x: Any, what: str) -> npt.NDArray[np.float64]:

@@ -143,10 +143,13 @@ def test_bad_input():
         ((4, [0.1], [0.0] * 4), {"method": "finufft"}, "takes regular times only"),
         ((4, [0.1]), {"method": "fast"}, "auto, direct or finufft, got 'fast'"),
         ((4, [0.1]), {"norm": "two"}, "norm must be"),
+        ((4, [0.1]), {"tol": 0.0, "method": "direct"}, "tol must be between 0 and 1, got 0.0"),
         (((2, 2, 2, 2), np.zeros((3, 4))), {"method": "finufft"}, "up to three axes"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             T.nudft(*arguments, **keywords)
+    with pytest.raises(TypeError, match="tol must be a real number, got '1e-6'"):
+        T.nudft(4, [0.1], tol="1e-6")
     with pytest.raises(TypeError, match="frequencies must be real"):
         T.nudft(4, [1j])
     with pytest.raises(TypeError, match="complex64 or complex128"):
