@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -349,6 +350,8 @@ def _named(name: Any, length: int) -> npt.NDArray[np.float64]:
     if isinstance(name, tuple) and len(name) == 2 and name[0] == "kaiser_bessel_derived":
         from scipy.signal.windows import kaiser_bessel_derived
 
+        if not isinstance(name[1], numbers.Real):
+            raise TypeError(f"the beta of a window must be a real number, got {name[1]!r}")
         return np.asarray(kaiser_bessel_derived(length, beta=name[1]))
     raise ValueError(
         f"a window must be 'sine', 'vorbis' or ('kaiser_bessel_derived', beta), got {name!r}"

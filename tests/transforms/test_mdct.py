@@ -137,6 +137,7 @@ def test_bad_input():
         for arguments, message in (
             ((16, "sine"), "a named window needs its length"),
             ((16, 1j * sine(8)), "must be real"),
+            ((16, (("kaiser_bessel_derived", None), 8)), "beta of a window must be a real number"),
             ((1.5, sine(8)), "must be an integer"),
         ):
             with pytest.raises(TypeError, match=re.escape(message)):
