@@ -102,7 +102,8 @@ class FourierResample(AlongAxes):
 class Polyphase(AlongAxes):
     """Zeros between entries, a filter, and every so manieth entry of the result, along an axis.
 
-    ``y[i] = sum_m h[(i + offset) down - m up] x[m]``, by `scipy.signal.upfirdn` on NumPy.
+    ``y[i] = sum_m h[(i + offset) down - m up] x[m]``, by `scipy.signal.upfirdn` on NumPy
+    in single and double precision.
     """
 
     _fields = ("taps", "dims", "dims_out", "axis", "up", "down", "offset")
@@ -123,7 +124,7 @@ class Polyphase(AlongAxes):
 
     def _transform(self, X: Array, axes: tuple[int, ...]) -> Array:
         (axis,) = axes
-        if isinstance(X, np.ndarray):
+        if isinstance(X, np.ndarray) and np.result_type(X, self.taps).char in "fdFD":
             signal = importlib.import_module("scipy.signal")
             Y = signal.upfirdn(self.taps, X, self.up, self.down, axis=axis)
         else:

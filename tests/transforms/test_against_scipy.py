@@ -227,6 +227,19 @@ def test_filters_of_resampling_in_other_dtypes_and_namespaces(rates):
     np.testing.assert_allclose(np.asarray(found), expected, atol=1e-12)
 
 
+def test_longer_floats_are_resampled_as_such():
+    x = random("float64", 9)
+    for A, longer in (
+        (T.resample_poly(9, 3, 2), T.resample_poly(9, 3, 2, dtype=np.longdouble)),
+        (T.decimate(9, 2), T.decimate(9, 2, dtype=np.longdouble)),
+    ):
+        for B, y in ((A, x.astype(np.longdouble)), (longer, x)):
+            found = B @ y
+            assert found.dtype == np.longdouble
+            np.testing.assert_allclose(found, A @ x, atol=1e-13)
+            np.testing.assert_allclose(B.H @ found, A.H @ (A @ x), atol=1e-12)
+
+
 def test_windows():
     for name in ("hann", ("kaiser", 4.0), 5.0):
         expected = scipy.signal.get_window(name, 7)
