@@ -35,6 +35,7 @@ from lazyop.transforms.along_axes import (
 )
 from lazyop.transforms.resize import resized
 from lazyop.transforms.subsample import spread
+from lazyop.transforms.window import made_by_scipy
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -294,9 +295,9 @@ def resample_poly(
 def _as_taps(window: Any, most: int) -> Array:
     """Return the coefficients of a filter, or design one for the higher of the two rates."""
     if isinstance(window, str | tuple):
-        signal = importlib.import_module("scipy.signal")
-        design: Any = signal.firwin
-        return design(20 * most + 1, 1 / most, window=window) if most > 1 else np.ones(1)
+        if most == 1:
+            return np.ones(1)
+        return made_by_scipy("firwin", window, 20 * most + 1, 1 / most)
     taps = floating(as_data(as_array(window, "a window"), "a window", ndim=1))
     if not taps.shape[0]:
         raise ValueError("a window needs coefficients, got none")

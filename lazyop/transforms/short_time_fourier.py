@@ -15,6 +15,7 @@ from lazyop.transforms.along_axes import (
     as_length,
 )
 from lazyop.transforms.short_time import FFT_MODES, ShortTimeAnalysis, ShortTimeSynthesis
+from lazyop.transforms.window import made_by_scipy
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -185,13 +186,8 @@ def _as_window(window: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if isinstance(window, str):
         raise TypeError(f"a named window needs its length: ({window!r}, 256)")
     if isinstance(window, tuple) and len(window) == 2 and not isinstance(window[0], int | float):
-        from scipy.signal import get_window
-
         length = as_length(window[1], "the length of a window", least=1)
-        try:
-            found = get_window(window[0], length)
-        except ValueError as error:
-            raise ValueError(f"unknown window {window!r}: {error}") from None
+        found = made_by_scipy("get_window", window[0], Nx=length)
     else:
         found = to_numpy(as_array(window, "a window"))
     if found.ndim != 1 or not found.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,9 +64,7 @@ def window(
     check_points(dims, (place,))
     n = dims[place]
     if isinstance(window, str | float | tuple):
-        from scipy.signal import get_window
-
-        values: Any = get_window(window, n, fftbins=fftbins)
+        values: Any = made_by_scipy("get_window", window, Nx=n, fftbins=fftbins)
     else:
         values = floating(as_data(as_array(window, "a window"), "a window", ndim=1))
     if values.shape[0] != n:
@@ -76,6 +75,17 @@ def window(
     if dtype is None:
         return whole
     return whole.astype(np.result_type(as_real_dtype(dtype), _kind(dtype_of(values))))
+
+
+def made_by_scipy(function: str, window: Any, *args: Any, **kwargs: Any) -> npt.NDArray[Any]:
+    """Return what a function of `scipy.signal` makes of the name of a window and its parameters."""
+    signal = importlib.import_module("scipy.signal")
+    make = getattr(signal, function)
+    try:
+        found: npt.NDArray[Any] = make(*args, window=window, **kwargs)
+    except (ValueError, TypeError, IndexError) as error:  # from wherever parameters do not fit
+        raise ValueError(f"unknown window {window!r}: {error}") from None
+    return found
 
 
 def _kind(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -250,6 +250,17 @@ REFUSED = {
     ),
     "window's length": (lambda: T.window(4, [1.0, 2.0]), ValueError, "2 points is none for 4"),
     "unknown window": (lambda: T.window(4, "glass"), ValueError, "glass|[Uu]nknown"),
+    "no window": (lambda: T.window(4, ()), ValueError, r"unknown window \(\)"),
+    "window's parameter": (
+        lambda: T.window(4, ("kaiser", None)),
+        ValueError,
+        "unknown window .'kaiser', None.:",
+    ),
+    "filter's window": (
+        lambda: T.resample_poly(4, 1, 2, window=("kaiser", "a")),
+        ValueError,
+        "unknown window .'kaiser', 'a'.",
+    ),
     "step": (lambda: T.downsample(4, 0), ValueError, "the step must be at least 1, got 0"),
     "rate": (lambda: T.resample_poly(4, 0, 1), ValueError, "a rate must be at least 1, got 0"),
     "no filter": (

@@ -155,7 +155,8 @@ def test_bad_input(transform):
         ((16, [1.0, np.nan], 2), {}, "must be finite"),
         ((16, np.ones((2, 2)), 2), {}, "got shape (2, 2)"),
         ((16, [], 2), {}, "and samples"),
-        ((16, ("mann", 8), 2), {}, "unknown window ('mann', 8)"),
+        ((16, ("mann", 8), 2), {}, "unknown window 'mann'"),
+        ((16, (("kaiser", "a"), 8), 2), {}, "unknown window ('kaiser', 'a')"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             transform(*arguments, **keywords)
