@@ -344,6 +344,15 @@ def test_matrices(case):
         case.changed(A, np.trace, dtype).agrees(A.trace())
 
 
+def test_sparse_arrays_are_computed_in_the_dtype_of_the_whole():
+    narrow, wide = np.full((1, 1), 100, np.int8), np.ones((1, 1), np.int64)
+    for make in (lo.Sum, lo.Product, lo.Kron, lo.KronSum):
+        A = make(narrow, narrow, wide)
+        np.testing.assert_array_equal(A.tosparse().toarray(), A.toarray())
+    A = lo.Butterfly([values[..., None, None] for values in (narrow, narrow, wide)])
+    np.testing.assert_array_equal(A.tosparse().toarray(), A.toarray())
+
+
 @given(case=cases())
 @thorough
 def test_copies_and_files(case, folder):

@@ -88,6 +88,11 @@ class Composite(LazyOperator):
         for op in self.operands:
             yield cast(op._diagonal(reference), self.dtype)
 
+    def _sparse_parts(self) -> Iterator[csr_array]:
+        """Yield the operands as sparse arrays in the dtype of the whole."""
+        for op in self.operands:
+            yield op.tosparse().astype(self.dtype, copy=False)
+
     def _flops(self) -> int:
         return sum(op._flops() for op in self.operands)
 
@@ -132,7 +137,7 @@ class Sum(Composite):
         return reduce(operators.add, self._diagonals(reference))
 
     def _tosparse(self) -> csr_array:
-        return reduce(operators.add, (op.tosparse() for op in self.operands))
+        return reduce(operators.add, self._sparse_parts())
 
     def _flops(self) -> int:
         return super()._flops() + (len(self.operands) - 1) * self.shape[0]
@@ -212,7 +217,7 @@ class Product(Composite):
         return reduce(operators.mul, self._diagonals(reference))
 
     def _tosparse(self) -> csr_array:
-        return reduce(operators.matmul, (op.tosparse() for op in self.operands))
+        return reduce(operators.matmul, self._sparse_parts())
 
     def _steps(self, columns: int) -> Iterator[Step]:
         for op in reversed(self.operands):

@@ -231,7 +231,8 @@ class Butterfly(LazyOperator):
         return self._with(self.factors, kernels=kernels, _compiled=self._compiled)
 
     def _tosparse(self) -> csr_array:
-        return reduce(operators.matmul, (factor.tosparse() for factor in self.factors))
+        parts = (factor.tosparse().astype(self.dtype, copy=False) for factor in self.factors)
+        return reduce(operators.matmul, parts)
 
     def _flops(self) -> int:
         return sum(factor._flops() for factor in self.factors)

@@ -128,7 +128,7 @@ class Kron(Composite):
         )
 
     def _tosparse(self) -> csr_array:
-        return reduce(sparse.kron, (op.tosparse() for op in self.operands))
+        return reduce(sparse.kron, self._sparse_parts())
 
     def _flops(self) -> int:
         return sum(op._flops() * times for op, times in self._runs())
@@ -324,7 +324,7 @@ class KronSum(Composite):
         sizes = [op.shape[0] for op in self.operands]
         for i, op in enumerate(self.operands):
             before, after = math.prod(sizes[:i]), math.prod(sizes[i + 1 :])
-            yield Kron(Identity(before, op.dtype), op, Identity(after, op.dtype))
+            yield Kron(Identity(before, self.dtype), op, Identity(after, op.dtype))
 
     def _tosparse(self) -> csr_array:
         return reduce(operators.add, (term.tosparse() for term in self._expanded()))
