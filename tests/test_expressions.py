@@ -501,6 +501,17 @@ def test_indices_of_narrow_integers_count_from_the_end():
         lo.Identity(3)[np.array([], float)]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint64"])
+def test_picking_from_unsigned_integers_does_not_widen_them(dtype):
+    D = np.array([[1, 0, 2], [0, np.iinfo(dtype).max, 3]], dtype)
+    for A in (lo.aslazy(D), lo.aslazy(scipy.sparse.csr_array(D))):
+        for key in ((slice(1, None), slice(1, None)), ([1], [1, 2]), (slice(None), [0, 1])):
+            found = A[key].toarray()
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, D[key[0]][:, key[1]])
+    assert lo.aslazy(scipy.sparse.csr_array(D)).to("array_api_strict").dtype == dtype
+
+
 def test_an_operator_is_no_sequence_of_its_rows():
     with pytest.raises(TypeError, match="not iterable"):
         iter(lo.Identity(2))

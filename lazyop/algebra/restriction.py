@@ -177,7 +177,7 @@ def make_restriction(
 ) -> Restriction:
     """Make a restriction whose index data live where ``home`` does.
 
-    The default dtype is the narrowest: picking rows never widens what it is applied to.
+    The default dtype is the narrowest of signed integers, which widens unsigned ones alone.
     """
     if isinstance(rows, slice):
         bounds = (rows.start, rows.stop, rows.step)
@@ -185,6 +185,11 @@ def make_restriction(
         return Restriction(size, (start, stop, step), None, dtype)
     index = as_index(rows, "the indices", size)
     return Restriction(size, None, index if home is None else like(index, home), dtype)
+
+
+def narrowest_beside(dtype: np.dtype[Any]) -> npt.DTypeLike:
+    """Return a dtype of integers that does not widen a given one."""
+    return np.uint8 if dtype.kind == "u" else np.int8
 
 
 def restrict(op: LazyOperator, key: Any) -> Any:
@@ -198,11 +203,11 @@ def restrict(op: LazyOperator, key: Any) -> Any:
         return picked[row] if isinstance(row, int) else _pick(picked, row)
     if isinstance(row, int):
         return _pick(op.T @ _unit(row, op.shape[0], op), column)
-    factors = [op]
+    factors, dtype = [op], narrowest_beside(op.dtype)
     if not _is_everything(row, op.shape[0]):
-        factors.insert(0, make_restriction(row, op.shape[0], op._anchor))
+        factors.insert(0, make_restriction(row, op.shape[0], op._anchor, dtype))
     if not _is_everything(column, op.shape[1]):
-        factors.append(make_restriction(column, op.shape[1], op._anchor).T)
+        factors.append(make_restriction(column, op.shape[1], op._anchor, dtype).T)
     return multiply(*factors)
 
 

@@ -27,7 +27,8 @@ class Permutation(LazyOperator):
     p : array_like of int, shape (n,)
         A permutation of ``0, ..., n - 1``.
     dtype : dtype, optional
-        int8 by default, the narrowest, so that a permutation never widens what it is applied to.
+        int8 by default, the narrowest of signed integers, so that a permutation widens nothing it
+        is applied to but unsigned integers, which take an unsigned dtype.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from scipy.sparse import csc_array, csr_array, sparray, spmatrix
 from lazyop.algebra.array_norm import entries_norm, extreme, in_floats, sum_axis
 from lazyop.algebra.composite import Conjugate
 from lazyop.algebra.normal_form import multiply
-from lazyop.algebra.restriction import make_restriction
+from lazyop.algebra.restriction import make_restriction, narrowest_beside
 from lazyop.aslazy import aslazy
 from lazyop.kernels.plan import Step
 from lazyop.namespaces import Array, as_data, dtype_of, name_of, namespace_of, to_numpy
@@ -98,11 +98,11 @@ class Sparse(LazyOperator):
             return super()._converted(conversion)
         coo = self._tosparse().tocoo()
         rows, columns = (index.astype(np.int64) for index in (coo.row, coo.col))
-        m, n = self.shape
+        (m, n), dtype = self.shape, narrowest_beside(self.dtype)
         gathered = multiply(
-            make_restriction(rows, m, None).T,
+            make_restriction(rows, m, None, dtype).T,
             Diagonal(coo.data),
-            make_restriction(columns, n, None),
+            make_restriction(columns, n, None, dtype),
         )
         return gathered._converted(conversion)
 
