@@ -29,6 +29,38 @@ def test_operands_of_kronecker_products_may_be_out_of_the_range_of_the_product(s
 
 
 @pytest.mark.parametrize(
+    ("coefficient", "entry", "dtype"),
+    [
+        (1e-25, 1e12, "float32"),
+        (1e-21, 1e10, "complex64"),
+        (1e25, 1e-12, "float32"),
+        (1e-160, 1e70, "float64"),
+        (4e-3, 64, "float16"),
+    ],
+)
+def test_products_of_coefficients_that_the_dtype_does_not_hold_stay_apart(
+    coefficient, entry, dtype
+):
+    A = coefficient * single(entry, dtype)
+    expected, rtol = (float(coefficient) * entry) ** 2, 4 * np.finfo(dtype).eps
+    scaled = coefficient * (coefficient * single(entry**2, dtype))
+    for square in (A @ A, A**2, lo.kron(A, A), scaled):
+        assert square.dtype == dtype
+        np.testing.assert_allclose(square.toarray(), [[expected]], rtol=rtol)
+
+
+def test_sums_of_coefficients_that_the_dtype_does_not_hold_stay_apart():
+    A = single(1e-5, "float32")
+    np.testing.assert_allclose((3e38 * A + 3e38 * A).toarray(), [[6e33]], rtol=1e-6)
+
+
+def test_coefficients_of_kronecker_products_may_be_integers_beyond_floats_on_the_way():
+    A = single(1.0)
+    K = lo.kron(10**300 * A, 10**300 * A, 1e-300 * A)
+    np.testing.assert_allclose(K.toarray(), [[1e300]], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
     ("entry", "divisor", "dtype"),
     [
         (1e-300, 1e-309, "float64"),

@@ -40,10 +40,11 @@ def multiply(*ops: LazyOperator) -> LazyOperator:
             coefficient, operand = split(fused)
             coefficients.append(coefficient)
             kept[-2:] = [operand]
-    coefficient = math.prod(coefficients)
-    if not is_exact(coefficient, *coefficients):
+    dtype = _common_dtype(ops)
+    coefficient = coefficients_product(coefficients, dtype)
+    if coefficient is None:
         return Product(*ops)
-    return multiple(coefficient, _one(Product, kept), _common_dtype(ops))
+    return multiple(coefficient, _one(Product, kept), dtype)
 
 
 def _factors(op: LazyOperator) -> tuple[complex, list[LazyOperator]]:
@@ -56,8 +57,8 @@ def _factors(op: LazyOperator) -> tuple[complex, list[LazyOperator]]:
         inner, inner_factors = _factors(part)
         coefficients.append(inner)
         factors += inner_factors
-    total = math.prod(coefficients)
-    return (total, factors) if is_exact(total, *coefficients) else (1, [op])
+    total = coefficients_product(coefficients, op.dtype)
+    return (1, [op]) if total is None else (total, factors)
 
 
 def _fuse(left: LazyOperator, right: LazyOperator) -> LazyOperator | None:
@@ -73,7 +74,7 @@ def add(*ops: LazyOperator) -> LazyOperator:
     first, *others = (op.operands if isinstance(op, Sum) else (op,) for op in ops)
     terms += map(split, first)  # which do not collect, in a sum that is in normal form
     for part in chain.from_iterable(others):
-        _collect(terms, *split(part))
+        _collect(terms, *split(part), dtype)
     terms = _without_zeros(terms, dtype) or terms[:1]
     coefficients = {coefficient for coefficient, _ in terms}
     common = coefficients.pop() if len(coefficients) == 1 else 1
@@ -84,12 +85,16 @@ def add(*ops: LazyOperator) -> LazyOperator:
 
 
 def _collect(
-    terms: list[tuple[complex, LazyOperator]], coefficient: complex, op: LazyOperator
+    terms: list[tuple[complex, LazyOperator]],
+    coefficient: complex,
+    op: LazyOperator,
+    dtype: np.dtype[Any],
 ) -> None:
     """Add a multiple to the terms of a sum, into a term that can take it where there is one."""
     for i, (other, term) in enumerate(terms):
-        if term is op and is_finite(other + coefficient):
-            terms[i] = other + coefficient, term
+        total = other + coefficient
+        if term is op and (total == 0 or is_in_range(total, dtype)):
+            terms[i] = total, term
             return
         if other == coefficient:
             fused = term._plus(op)
@@ -116,9 +121,8 @@ def scale(scalar: Any, op: LazyOperator) -> LazyOperator:
 
 def _times_coefficient(coefficient: complex, op: LazyOperator, dtype: Any) -> LazyOperator:
     inner, operand = split(op)
-    if not is_exact(coefficient * inner, coefficient, inner):
-        return Scaled(coefficient, op, dtype)
-    return multiple(coefficient * inner, operand, dtype)
+    total = coefficients_product((coefficient, inner), dtype)
+    return Scaled(coefficient, op, dtype) if total is None else multiple(total, operand, dtype)
 
 
 def divide(op: LazyOperator, scalar: Any) -> LazyOperator:
@@ -164,7 +168,7 @@ def power(op: LazyOperator, exponent: Any) -> LazyOperator:
         return op
     coefficient, operand = split(op)
     if coefficient != 1:
-        scaled = _power_of_number(coefficient, p)
+        scaled = _power_of_number(coefficient, p, op.dtype)
         return Power(op, p) if scaled is None else multiple(scaled, power(operand, p), op.dtype)
     if isinstance(op, Power):
         return Power(op.operand, p * op.exponent)
@@ -174,12 +178,12 @@ def power(op: LazyOperator, exponent: Any) -> LazyOperator:
     return multiply(half, half, op) if p % 2 else multiply(half, half)
 
 
-def _power_of_number(number: complex, p: int) -> complex | None:
+def _power_of_number(number: complex, p: int, dtype: np.dtype[Any]) -> complex | None:
     try:
         result = number**p
     except OverflowError:
         return None
-    return result if is_exact(result, number) else None
+    return result if is_in_range(result, dtype) else None
 
 
 def split(op: LazyOperator) -> tuple[complex, LazyOperator]:
@@ -203,6 +207,23 @@ def _common_dtype(ops: Sequence[LazyOperator]) -> np.dtype[Any]:
     return np.result_type(*(op.dtype for op in ops))
 
 
-def is_exact(product: complex, *parts: complex) -> bool:
-    """Whether a product of numbers neither overflowed nor vanished by underflow."""
-    return is_finite(product) and (product != 0 or 0 in parts)
+def coefficients_product(coefficients: Sequence[complex], dtype: np.dtype[Any]) -> complex | None:
+    """Return the product of coefficients; None where it leaves the range of a dtype."""
+    if 0 in coefficients:
+        return 0
+    try:
+        product = math.prod(coefficients)
+    except OverflowError:  # of an integer beyond all floats with a float
+        return None
+    alone = sum(c not in (1, -1) for c in coefficients) <= 1
+    return product if alone or is_in_range(product, dtype) else None
+
+
+def is_in_range(coefficient: complex, dtype: np.dtype[Any]) -> bool:
+    """Whether a coefficient neither overflows nor loses digits by underflow in a dtype."""
+    if not is_finite(coefficient) or dtype.kind in "iu":
+        return is_finite(coefficient)
+    # Coefficients are Python's numbers, and long doubles reach no further with them.
+    limits = np.finfo(np.float64 if dtype.char in "gG" else dtype)
+    size = float(max(abs(coefficient.real), abs(coefficient.imag)))
+    return float(limits.smallest_normal) <= size <= float(limits.max)

@@ -13,7 +13,7 @@ from scipy import sparse
 from lazyop.algebra.array_norm import is_moderate, product_of
 from lazyop.algebra.composite import Composite, Conjugate
 from lazyop.algebra.neutral import Identity, Zero
-from lazyop.algebra.normal_form import is_exact, multiple, multiply, split
+from lazyop.algebra.normal_form import coefficients_product, multiple, multiply, split
 from lazyop.kernels.array_api import regroup
 from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, is_dask, namespace_of
@@ -262,8 +262,8 @@ def kron(*ops: Any) -> LazyOperator:
             joined.append(op)
     if any(isinstance(op, Zero) for op in joined):
         return Zero(product.shape, product.dtype)
-    coefficient = math.prod(coefficients)
-    if not is_exact(coefficient, *coefficients):
+    coefficient = coefficients_product(coefficients, product.dtype)
+    if coefficient is None:
         return product
     whole = joined[0] if len(joined) == 1 else Kron(*joined)
     return multiple(coefficient, whole, product.dtype)
