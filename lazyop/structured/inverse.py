@@ -23,7 +23,7 @@ from lazyop.operator import LazyOperator
 from lazyop.structured.dense import Dense
 from lazyop.structured.diagonal import Diagonal, reciprocals
 from lazyop.structured.low_rank import LowRank
-from lazyop.structured.lu import inverted
+from lazyop.structured.lu import for_lapack, inverted
 from lazyop.structured.solver_inverse import Solver, SolverInverse
 
 #: Up to which order an operator without structure is made dense.
@@ -181,7 +181,7 @@ def _thin_factors(op: LazyOperator) -> tuple[Array, Array] | None:
 
 def _corrected(base: LazyOperator, terms: list[tuple[Array, Array]]) -> LazyOperator:
     """Return the inverse of B + U V^H from that of B, by the identity of Woodbury."""
-    U, V = (_side_by_side(list(parts)) for parts in zip(*terms, strict=True))
+    U, V = (for_lapack(_side_by_side(list(parts))) for parts in zip(*terms, strict=True))
     xp = namespace_of(U)
     left, right = base @ U, base.adjoint() @ V
     rows, columns = unify_kinds(adjoint(V), left)

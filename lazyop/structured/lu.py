@@ -43,7 +43,7 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
     TypeError
         If the precision is beyond that of LAPACK.
     """
-    stack = _for_lapack(stack)
+    stack = for_lapack(stack)
     if not stack.size:
         return stack
     xp = namespace_of(stack)
@@ -64,7 +64,8 @@ def inverted(stack: Array, name: Callable[[int], str]) -> Array:
     return inverse
 
 
-def _for_lapack(x: Array) -> Array:
+def for_lapack(x: Array) -> Array:
+    """Return numbers in a precision that LAPACK has; TypeError where they have more."""
     dtype = dtype_of(x)
     if dtype.char in "gG":
         raise TypeError(
@@ -128,7 +129,7 @@ def triangular_inverse(matrix: Array) -> Array | None:
     xp = namespace_of(matrix)
     if not matrix.size or is_traced(matrix):
         return None
-    matrix = _for_lapack(matrix)
+    matrix = for_lapack(matrix)
     if not _is_finite(matrix):
         raise ValueError("a matrix to be inverted has entries that are not finite")
     is_lower = not bool(xp.any(xp.triu(matrix, k=1) != 0))

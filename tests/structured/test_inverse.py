@@ -145,6 +145,20 @@ def test_a_low_rank_correction_of_something_singular():
         lo.inverse(lo.Identity(3) - thirds)
 
 
+@pytest.mark.parametrize(("dtype", "found"), [("int8", "float64"), ("float16", "float32")])
+def test_sums_with_low_rank_terms_of_narrow_numbers(dtype, found):
+    u = np.ones((200, 1), dtype)  # whose inner products int8 does not hold
+    B = lo.inverse(lo.Identity(200, dtype) + lo.LowRank(u, u))
+    assert B.dtype == found
+    np.testing.assert_allclose(B.toarray(), np.eye(200) - 1 / 201, atol=1e-7)
+
+
+def test_a_sum_with_a_low_rank_term_of_more_than_double_precision_has_no_inverse():
+    u = np.ones((4, 1), np.longdouble)
+    with pytest.raises(TypeError, match=r"can't be inverted; make them double, with \.astype"):
+        lo.inverse(lo.Identity(4) + lo.LowRank(u, u))
+
+
 def test_a_complex_multiple_of_a_real_correction():
     u = random("float32", 6, 1) / 6
     A = lo.Identity(6, "float32") + 1j * lo.LowRank(u, u)
