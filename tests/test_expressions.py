@@ -512,6 +512,13 @@ def test_picking_from_unsigned_integers_does_not_widen_them(dtype):
     assert lo.aslazy(scipy.sparse.csr_array(D)).to("array_api_strict").dtype == dtype
 
 
+def test_entries_that_are_not_finite_stay_in_their_rows_and_columns():
+    D = np.array([[1, 2, 3], [np.nan, 5, np.inf]])
+    A = lo.aslazy(D)
+    for key in (0, 1, (0, 0), (slice(None), 1), (0, [1, 2])):
+        np.testing.assert_array_equal(A[key], D[key])
+
+
 def test_an_operator_is_no_sequence_of_its_rows():
     with pytest.raises(TypeError, match="not iterable"):
         iter(lo.Identity(2))

@@ -199,10 +199,10 @@ def restrict(op: LazyOperator, key: Any) -> Any:
         for part, size, axis in zip(_split_key(key), op.shape, ("row", "column"), strict=True)
     )
     if isinstance(column, int):
-        picked = op @ _unit(column, op.shape[1], op)
+        picked = _column(op, column)
         return picked[row] if isinstance(row, int) else _pick(picked, row)
     if isinstance(row, int):
-        return _pick(op.T @ _unit(row, op.shape[0], op), column)
+        return _pick(_row(op, row), column)
     factors, dtype = [op], narrowest_beside(op.dtype)
     if not _is_everything(row, op.shape[0]):
         factors.insert(0, make_restriction(row, op.shape[0], op._anchor, dtype))
@@ -265,6 +265,22 @@ def _parse(part: Any, size: int, axis: str) -> int | slice | npt.NDArray[np.int6
 
 def _is_everything(part: slice | npt.NDArray[np.int64], size: int) -> bool:
     return isinstance(part, slice) and part.indices(size) == (0, size, 1)
+
+
+def _row(op: LazyOperator, i: int) -> Array:
+    """Return a row, from the entries where they are held: others may be NaN, which spreads."""
+    picked = op._times_left(_restriction_to(i, op.shape[0], op))
+    return op.T @ _unit(i, op.shape[0], op) if picked is None else picked.toarray()[0, :]
+
+
+def _column(op: LazyOperator, j: int) -> Array:
+    """Return a column, from the entries where they are held."""
+    picked = op._times(_restriction_to(j, op.shape[1], op).T)
+    return op @ _unit(j, op.shape[1], op) if picked is None else picked.toarray()[:, 0]
+
+
+def _restriction_to(i: int, size: int, op: LazyOperator) -> Restriction:
+    return make_restriction(slice(i, i + 1), size, op._anchor, narrowest_beside(op.dtype))
 
 
 def _unit(i: int, size: int, op: LazyOperator) -> Array:
