@@ -223,14 +223,20 @@ def result_type(*items: Any) -> np.dtype[Any]:
     """
     dtypes = [np.dtype(i) for i in items if not isinstance(i, int | float | complex)]
     if all(dtype.kind in "iu" for dtype in dtypes):
-        least = 0 if any(dtype.kind == "u" for dtype in dtypes) else -128
-        items = tuple(_type_for(i) if type(i) is int and not least <= i < 128 else i for i in items)
+        kinds = {dtype.kind for dtype in dtypes}
+        items = tuple(_type_for(i, kinds) if type(i) is int else i for i in items)
     return np.result_type(*items)
 
 
-def _type_for(number: int) -> np.dtype[Any]:
-    """Return the least signed dtype that holds a number, and its negative up to 1."""
-    dtype = np.min_scalar_type(min(number, -1 - number))
+def _type_for(number: int, kinds: set[str]) -> np.dtype[Any] | int:
+    """Return the least dtype that holds a number, or the number where all of these kinds do.
+
+    A signed dtype holds its negative as well, up to 1.
+    """
+    if (0 if "u" in kinds else -128) <= number < 128:
+        return number
+    is_signed = kinds != {"u"} or number < 0
+    dtype = np.min_scalar_type(min(number, -1 - number) if is_signed else number)
     return np.dtype(np.float64) if dtype.kind == "O" else dtype
 
 

@@ -107,6 +107,17 @@ def test_negative_multiples_of_unsigned_integers_are_signed(dtype):
         np.testing.assert_array_equal(found.diagonal(), np.diagonal(expected))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+def test_unsigned_integers_stay_so_with_coefficients_they_hold(dtype):
+    D = np.array([[1, 0], [0, 1]], dtype)
+    most = int(np.iinfo(dtype).max)
+    for coefficient in (127, 200, most):
+        A = coefficient * lo.aslazy(D)
+        assert A.dtype == dtype
+        np.testing.assert_array_equal(A.toarray(), coefficient * D)
+    assert (300 * lo.aslazy(D.astype("uint8"))).dtype == np.uint16
+
+
 def test_integers_that_no_dtype_of_integers_holds_are_floats():
     D = np.array([[1, 2], [3, 4]])
     A = 10**10 * lo.aslazy(D)
