@@ -233,8 +233,8 @@ class LazyOperator(Traits, Arithmetic):
         Raises
         ------
         TypeError
-            If the conversion would lose the imaginary part, or the fractions, or the dtype is
-            not one of numbers.
+            If the conversion would lose the imaginary part, or the fractions, if the dtype can't
+            hold a coefficient, or is not one of numbers.
 
         Examples
         --------

@@ -131,6 +131,11 @@ DTYPES = {
     "complex to real": (lambda: (1j * A).astype("float64"), "complex128 to float64.*imaginary"),
     "complex to real on the way": (lambda: (1j * A).to("numpy", "float32"), "imaginary"),
     "real to integer": (lambda: A.astype(int), "float64 to int64.*fractions"),
+    "negative to unsigned": (lambda: (-lo.aslazy([[1]])).astype("uint8"), "uint8 can't hold.* -1"),
+    "narrower than a coefficient": (
+        lambda: (1000 * lo.aslazy([[1]])).astype("int8"),
+        "int8 can't hold the coefficient 1000",
+    ),
     "to strings": (lambda: A.astype("U3"), "one of numbers, got <U3"),
     "to objects": (lambda: A.astype(object), "one of numbers, got object"),
     "to booleans": (lambda: A.astype(bool), "one of numbers, got bool"),

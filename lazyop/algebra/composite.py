@@ -233,9 +233,10 @@ class Scaled(LazyOperator):
     def __init__(self, coefficient: Any, operand: LazyOperator, dtype: Any = None) -> None:
         self.coefficient, promotion = as_scalar(coefficient)
         self.operand = operand
-        super().__init__(
-            result_type(operand.dtype, promotion) if dtype is None else dtype, operand.shape
-        )
+        dtype = result_type(operand.dtype, promotion) if dtype is None else np.dtype(dtype)
+        if result_type(dtype, self.coefficient) != dtype:
+            raise TypeError(f"{dtype} can't hold the coefficient {self.coefficient!r}")
+        super().__init__(dtype, operand.shape)
 
     def _apply(self, X: Array) -> Array:
         return self.coefficient * self.operand._apply(X)
