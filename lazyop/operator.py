@@ -387,7 +387,8 @@ class LazyOperator(Traits, Arithmetic):
         Returns
         -------
         scipy.sparse.csr_array, shape (m, n)
-            On the host, of the operator's dtype, made from structure where there is one.
+            On the host, of the operator's dtype, made from structure where there is one. Where
+            SciPy lacks that dtype, of half precision or a foreign byte order, of the next it has.
 
         Examples
         --------
@@ -396,6 +397,9 @@ class LazyOperator(Traits, Arithmetic):
         >>> matrix.format, matrix.nnz
         ('csr', 4)
         """
+        native = np.dtype(np.float32) if self.dtype.char == "e" else self.dtype.newbyteorder("=")
+        if native != self.dtype:
+            return self.astype(native).tosparse()
         matrix = csr_array(self._tosparse(), dtype=self.dtype)
         held = matrix.data, matrix.indices, matrix.indptr
         return matrix if all(x.flags.writeable for x in held) else matrix.copy()

@@ -353,6 +353,20 @@ def test_sparse_arrays_are_computed_in_the_dtype_of_the_whole():
     np.testing.assert_array_equal(A.tosparse().toarray(), A.toarray())
 
 
+@pytest.mark.parametrize(
+    ("dtype", "held"), [("float16", "float32"), (">f8", "<f8"), (">c8", "<c8")]
+)
+def test_sparse_arrays_of_dtypes_that_scipy_lacks(dtype, held):
+    D = np.array([[1, 2], [0, 3]], dtype)
+    A = lo.aslazy(D)
+    ops = [A, lo.Diagonal(D[0]), lo.Identity(2, dtype), 2 * A, A @ A, A.T, lo.kron(A, A), A[[0]]]
+    for op in ops:
+        assert op.tosparse().dtype == held
+        np.testing.assert_array_equal(op.tosparse().toarray(), op.toarray())
+    wide = lo.block_diag(A, [[1j]])
+    np.testing.assert_array_equal(wide.tosparse().toarray(), wide.toarray())
+
+
 @given(case=cases())
 @thorough
 def test_copies_and_files(case, folder):
