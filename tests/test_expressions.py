@@ -367,6 +367,14 @@ def test_sparse_arrays_of_dtypes_that_scipy_lacks(dtype, held):
     np.testing.assert_array_equal(wide.tosparse().toarray(), wide.toarray())
 
 
+def test_products_of_sparse_matrices_with_half_precision_keep_it():
+    D = np.array([[1, 2], [0, 3]], np.int8)
+    for A in (lo.aslazy(scipy.sparse.csr_array(D)), lo.Sum(scipy.sparse.csr_array(D), D)):
+        assert (A @ np.ones(2, np.float16)).dtype == np.float16
+    A = lo.block_diag(scipy.sparse.csr_array(D), np.ones((1, 1), np.float16))
+    assert A.dtype == A.toarray().dtype == np.float16
+
+
 @given(case=cases())
 @thorough
 def test_copies_and_files(case, folder):

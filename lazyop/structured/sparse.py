@@ -14,7 +14,7 @@ from lazyop.algebra.normal_form import multiply
 from lazyop.algebra.restriction import make_restriction, narrowest_beside
 from lazyop.aslazy import aslazy
 from lazyop.kernels.plan import Step
-from lazyop.namespaces import Array, as_data, dtype_of, name_of, namespace_of, to_numpy
+from lazyop.namespaces import Array, as_data, cast, dtype_of, name_of, namespace_of, to_numpy
 from lazyop.operator import LazyOperator
 from lazyop.structured.diagonal import Diagonal
 
@@ -55,7 +55,8 @@ class Sparse(LazyOperator):
         return made
 
     def _apply(self, X: Array) -> Array:
-        return self._matrix @ X
+        # SciPy multiplies half precision in single, and gives that back.
+        return cast(self._matrix @ X, self._result_with(dtype_of(X)))
 
     def _adjoint(self) -> LazyOperator:
         transpose = self._transpose()
