@@ -162,6 +162,8 @@ def _stack_of(ops: tuple[LazyOperator, ...]) -> Array | None:
 
 def _compiled_blocks(stack: Array) -> WholeChain | None:
     """Return a stack of blocks for the compiled kernels, as it is or as its transpose lies."""
+    if 0 in stack.shape:
+        return None
     if isinstance(stack, np.ndarray) and stack.strides[1] < stack.strides[2]:
         chain = compiled_chain([stack.transpose(0, 2, 1)[..., None]])
         return chain and chain.transpose()

@@ -33,3 +33,13 @@ def test_parts_of_one_array_are_not_copied():
     np.testing.assert_array_equal(apart._stack, blocks[::2])
     backwards = lo.BlockDiagonal(list(blocks[::-1]))
     np.testing.assert_array_equal(backwards._stack, blocks[::-1])
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (2, 0)])
+def test_blocks_without_entries_within_a_larger_operator(shape):
+    B = lo.BlockDiagonal([np.ones(shape)] * 2)
+    for A in (lo.vstack([B, np.ones((1, B.shape[1]))]), lo.hstack([B, np.ones((B.shape[0], 1))])):
+        for op in (A, A.T):
+            np.testing.assert_array_equal(
+                op @ np.ones(op.shape[1]), np.full(op.shape[0], op.shape[1])
+            )
