@@ -534,6 +534,17 @@ def test_picking_from_unsigned_integers_does_not_widen_them(dtype):
     assert lo.aslazy(scipy.sparse.csr_array(D)).to("array_api_strict").dtype == dtype
 
 
+def test_slices_of_slices_hold_no_data():
+    A, bounds = lo.LowRank(np.arange(12.0).reshape(6, 2), np.ones((3, 2))), (None, 0, 1, 3, -2, 9)
+    slices = [slice(a, b, c) for a in bounds for b in bounds for c in (None, 2, -1, -2)]
+    for first in slices[::3]:
+        for second in slices[::5]:
+            assert A[first][second].shape == A.toarray()[first][second].shape
+            np.testing.assert_array_equal(A[first][second].toarray(), A.toarray()[first][second])
+    B = A.to("array_api_strict")[1:][::-1]
+    np.testing.assert_array_equal(np.asarray(B.toarray()), A.toarray()[:0:-1])
+
+
 def test_entries_that_are_not_finite_stay_in_their_rows_and_columns():
     D = np.array([[1, 2, 3], [np.nan, 5, np.inf]])
     A = lo.aslazy(D)

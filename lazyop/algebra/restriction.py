@@ -128,9 +128,14 @@ class Restriction(_Selection):
     def _times(self, other: LazyOperator) -> LazyOperator | None:
         if not isinstance(other, Restriction):
             return None
+        dtype = np.result_type(self.dtype, other.dtype)
+        if self.bounds is not None and other.bounds is not None:  # which have no home
+            kept = range(other.size)[slice(*other.bounds)][slice(*self.bounds)]
+            stop = kept.stop if kept.stop >= 0 else None
+            rows = slice(kept.start, stop, kept.step) if kept else slice(0, 0)
+            return make_restriction(rows, other.size, None, dtype)
         picked = other.rows()[self.rows()]
         home = next((x for x in (self.index, other.index) if x is not None), None)
-        dtype = np.result_type(self.dtype, other.dtype)
         return make_restriction(picked, other.size, home, dtype)
 
     def _tosparse(self) -> csr_array:
