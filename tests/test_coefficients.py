@@ -153,3 +153,10 @@ def test_diagonals_of_narrow_integers_do_not_wrap():
     D = lo.Diagonal(np.array([100, -100], np.int8))
     np.testing.assert_array_equal((D @ D) @ np.ones(2), [10000, 10000])
     np.testing.assert_array_equal((D + D) @ np.ones(2), [200, -200])
+
+
+def test_integers_beyond_64_bits_multiply_in_pytorch():
+    torch = pytest.importorskip("torch")
+    for dtype in (torch.float32, torch.complex128):
+        y = (10**20 * lo.aslazy(torch.ones((2, 2), dtype=dtype))) @ torch.ones(2, dtype=dtype)
+        np.testing.assert_allclose(y.numpy(), [2e20, 2e20], rtol=1e-6)

@@ -236,6 +236,8 @@ class Scaled(LazyOperator):
         dtype = result_type(operand.dtype, promotion) if dtype is None else np.dtype(dtype)
         if result_type(dtype, self.coefficient) != dtype:
             raise TypeError(f"{dtype} can't hold the coefficient {self.coefficient!r}")
+        if isinstance(self.coefficient, int) and abs(self.coefficient) >> 63 and dtype.kind in "fc":
+            self.coefficient = float(self.coefficient)  # PyTorch takes no larger integers
         super().__init__(dtype, operand.shape)
 
     def _apply(self, X: Array) -> Array:
