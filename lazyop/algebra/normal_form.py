@@ -41,10 +41,8 @@ def multiply(*ops: LazyOperator) -> LazyOperator:
             coefficients.append(coefficient)
             kept[-2:] = [operand]
     dtype = _common_dtype(ops)
-    coefficient = coefficients_product(coefficients, dtype)
-    if coefficient is None:
-        return Product(*ops)
-    return multiple(coefficient, _one(Product, kept), dtype)
+    total = coefficients_product(coefficients, dtype)
+    return Product(*ops) if total is None else multiple(total, _one(Product, kept), dtype)
 
 
 def _factors(op: LazyOperator) -> tuple[complex, list[LazyOperator]]:
