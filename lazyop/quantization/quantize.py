@@ -21,7 +21,7 @@ from lazyop.quantization.packed import pack_butterfly
 from lazyop.quantization.ranges import times_power, unit_exponent
 from lazyop.quantization.rank_one import searchable
 from lazyop.quantization.structure import Chained, chained, quantized_dtype
-from lazyop.quantization.term import Term
+from lazyop.quantization.term import Held, Term
 
 __all__ = ["Quantization", "quantize"]
 
@@ -128,7 +128,8 @@ def quantize(
     format : str, dtype or FloatFormat
         "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", their dtypes, or a `FloatFormat`.
         Powers of two on columns and rows keep all entries in its range, and in that of the dtype,
-        where that is possible. Where it is for the large entries alone, small ones lose bits.
+        where that is possible. Where it is for the large entries alone, small ones lose bits; a
+        product that plain rounding is then closer to is rounded so.
         The normal form is at most as far off as plain rounding to this format, or `tol` or `bits`
         take its place.
     method : {"left-to-right", "pairwise", "round", "normal-form"}
@@ -200,10 +201,12 @@ def quantize(
     dtype = _dtype(found)
     terms = [Term(_in_double(term), form, dtype) for term in found.terms]
     plain = [term.rounded() for term in terms]
-    if method == "round":
-        held = plain
-    else:
-        held = [term.held(_quantized(term, method, mirror, sweeps)) for term in terms]
+    held = plain
+    if method != "round":
+        held = [
+            _closer(term, term.held(_quantized(term, method, mirror, sweeps)), numbers)
+            for term, numbers in zip(terms, plain, strict=True)
+        ]
     operator = found.rebuild(
         [
             _packed(term.restored(numbers), form, dtype)
@@ -265,6 +268,11 @@ def _as_accurate(rounding: Callable[[FloatFormat], float], error: float) -> Floa
 def _quantized(term: Term, method: str, mirror: bool | None, sweeps: int | None) -> list[Values]:
     start = term.pairwise() if method == "pairwise" else term.left_to_right(mirror)
     return term.swept(start, sweeps)
+
+
+def _closer(term: Term, found: Held, plain: Held) -> Held:
+    """The first, unless a narrow range, which only `Term.held` knows, has undone what it gained."""
+    return min(found, plain, key=lambda numbers: term.error(numbers.unit))
 
 
 def _error(found: Chained, terms: Sequence[Term], quantized: Sequence[list[Values]]) -> float:

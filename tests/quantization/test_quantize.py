@@ -218,6 +218,18 @@ def test_entries_come_into_the_range_of_the_dtype(form, method, dtype):
         assert dense_error(wanted, sized) == pytest.approx(found.relative_error, rel=1e-6)
 
 
+@pytest.mark.parametrize("patterns", [[(5, 1, 1, 1)], [(1, 3, 1, 1), (1, 1, 4, 1)]])
+@pytest.mark.parametrize("method", ["left-to-right", "pairwise"])
+def test_a_narrow_range_makes_no_method_worse_than_rounding(patterns, method):
+    for seed in range(20):
+        F = lo.Butterfly(random_values(lo.Chain(patterns), seed))
+        found = lo.quantize(F, lo.FloatFormat(3, 3), method=method)
+        dense = F.toarray()
+        error = np.linalg.norm(dense - found.operator.toarray()) / np.linalg.norm(dense)
+        assert error == pytest.approx(found.relative_error)
+        assert error <= found.rounding_error * (1 + 1e-12)
+
+
 def test_what_a_format_cannot_hold_at_all_is_an_error_of_one():
     F = lo.Butterfly([f.values * s for f, s in zip(DYADIC.factors[:2], (1e-310, 1), strict=True)])
     found = lo.quantize(F, "bfloat16")
