@@ -146,8 +146,10 @@ def _plane(blocks: Array) -> Subspaces:
     t = xp.hypot(h, xp.abs(z)) if is_complex(z) else xp.hypot(h, z)
     large, upper = xp.abs(h) + t, h >= 0
     norm = xp.hypot(large, xp.abs(z))
-    safe = xp.where(norm > 0, norm, xp.ones_like(norm))
-    cosine, sine = xp.where(norm > 0, large / safe, xp.ones_like(norm)), z / safe
+    # Complex division takes the reciprocal first, which overflows for subnormal numbers.
+    some = norm >= float(xp.finfo(norm.dtype).smallest_normal)
+    safe = xp.where(some, norm, xp.ones_like(norm))
+    cosine, sine = xp.where(some, large / safe, xp.ones_like(norm)), z / safe
     cosine = xp.astype(cosine, z.dtype, copy=False)
     basis = xp.stack([xp.where(upper, cosine, sine), xp.where(upper, conj(sine), cosine)], axis=-1)
     tail = (p + q) / 2 - t

@@ -396,3 +396,14 @@ def test_a_chain_that_does_not_chain_names_its_first_bad_pair():
         factorize(np.eye(8), chain)
     with pytest.raises(ValueError, match=r"patterns 1 and 2.*factorize A\.H with chain\.H"):
         factorize(np.eye(8), EIGHT.H)
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(np.complex64, 1e-20), (np.complex128, 1e-158)])
+def test_complex_blocks_with_subnormal_squares(dtype, small):
+    A = np.ones((8, 8), dtype) + 1j * np.eye(8)
+    A[0::2] *= small
+    A[1::2, :4] *= small
+    found = factorize(A.astype(dtype), Chain.square_dyadic(8))
+    dense = found.operator.toarray()
+    error = np.linalg.norm(dense - A) / np.linalg.norm(A)
+    assert error == pytest.approx(found.relative_error, rel=1e-5)

@@ -72,6 +72,7 @@ def test_rank_one_in_a_plane_loses_nothing_to_its_gram_matrix(shape, tail, dtype
         [[1, -1j], [1j, 1]],
         [[0, 1e-160], [1, 0]],
         [[1e-200, 1e-200], [1e-200, 1e-200]],
+        [[1e-158, 1e-158j], [2e-158, 1e-159]],
     ],
 )
 def test_rank_one_in_a_plane_where_the_closed_form_could_divide_by_zero(block):
