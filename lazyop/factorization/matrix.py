@@ -125,7 +125,7 @@ def factored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.float64)
     if dtype.char not in "fdFD":
         raise TypeError(f"A must be in single or double precision, got {dtype}; convert it first")
-    return dtype
+    return dtype.newbyteorder("=")
 
 
 def described_permutations(

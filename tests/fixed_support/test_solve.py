@@ -309,6 +309,16 @@ def test_integers_and_lists_count_as_double_precision():
     np.testing.assert_allclose(found.operator.toarray(), [[1, 2], [3, 4]])
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">c16"])
+def test_other_byte_orders_count_as_the_native_one(dtype):
+    A = gaussian(np.random.default_rng(8), 4, 4, dtype=dtype)
+    supports = np.kron(np.eye(2), np.ones((2, 1))), np.ones((2, 4))
+    found = factorize(A, *supports)
+    native = factorize(A.astype(A.dtype.newbyteorder("=")), *supports)
+    assert found.operator.dtype == native.operator.dtype
+    assert found.relative_error == native.relative_error
+
+
 def test_the_result_prints_pickles_and_saves(tmp_path):
     A = gaussian(np.random.default_rng(0), 4, 4)
     I = np.kron(np.eye(2), np.ones((2, 1)))
