@@ -137,4 +137,7 @@ def square(x: Values) -> Reals:
 
 def quotient(x: Values, y: Reals) -> Values:
     """Quotient, with zero for zero over zero; no other number is divided by zero here."""
+    if x.dtype.kind == "c":
+        # Complex division takes the reciprocal first, which overflows for subnormal numbers.
+        return np.asarray(quotient(x.real, y) + 1j * quotient(x.imag, y))
     return np.asarray(x / np.where(y == 0, 1.0, y))

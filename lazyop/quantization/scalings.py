@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.quantization.matches import Reals, Values, square
+from lazyop.quantization.matches import Reals, Values, quotient, square
 from lazyop.quantization.significands import round_significand
 
 __all__ = [
@@ -113,7 +113,7 @@ def simple_scalings(x: Values, bits: int) -> Values:
     entries = np.where(x == 0, np.take_along_axis(x, largest, axis=1), x)
     size = square(entries)
     inverse = np.conj(entries) if x.dtype.kind == "c" else np.abs(entries)
-    inverse = np.where(size == 0, 1.0, inverse / np.where(size == 0, 1.0, size))
+    inverse = np.where(size == 0, 1.0, quotient(inverse, size))
     powers = np.ldexp(1.0, 1 - np.frexp(np.abs(inverse))[1]) * inverse
     exact = (round_to(x, bits) == x).all(axis=1, keepdims=True)
     first = np.where(exact, 1.0, np.take_along_axis(powers, largest, axis=1))

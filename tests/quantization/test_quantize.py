@@ -372,3 +372,16 @@ def test_wide_significands_can_be_rounded():
     found = lo.quantize(DYADIC, lo.FloatFormat(24), method="round")
     assert found.relative_error < 2e-7
     assert dense_error(DYADIC, DYADIC.astype(np.float32)) == pytest.approx(found.relative_error)
+
+
+@pytest.mark.parametrize("method", ["round", "pairwise", "left-to-right", "normal-form"])
+@pytest.mark.parametrize("small", [1e-155, 1e-160])
+def test_complex_columns_with_subnormal_squares(small, method):
+    left, right = random_values(lo.Chain.square_dyadic(4), 3, complex)
+    left[:, 0] *= small
+    F = lo.Butterfly([left, right])
+    found = lo.quantize(F, lo.FloatFormat(4), method=method)
+    assert dense_error(F, found.operator) == pytest.approx(found.relative_error)
+    x_hat, y_hat, error = lo.quantize_rank_one(left.ravel(), right.ravel(), lo.FloatFormat(4))
+    off = np.outer(x_hat, y_hat.conj()) - np.outer(left, right.conj())
+    assert np.linalg.norm(off) / np.linalg.norm(np.outer(left, right)) == pytest.approx(error)
