@@ -194,8 +194,12 @@ def _least_squares(M: Matrix, B: Matrix, ridge: float) -> Matrix:
 def _least_norm(M: Matrix, B: Matrix, ridge: float) -> Matrix:
     """The same by singular values."""
     U, s, Vh = np.linalg.svd(M, full_matrices=False)
-    small = s <= max(M.shape) * np.finfo(s.dtype).eps * s[:1]
-    inverse = np.where(small, 0, s / np.where(small, 1, s * s + np.asarray(ridge, s.dtype)))
+    limits = np.finfo(s.dtype)
+    small = s <= np.maximum(max(M.shape) * limits.eps * s[:1], limits.tiny)
+    # Not s / (s^2 + ridge), in which squares of small numbers would be zero.
+    divisor = np.where(small, 1, s)
+    with np.errstate(over="ignore"):
+        inverse = np.where(small, 0, 1 / (divisor + np.asarray(ridge, s.dtype) / divisor))
     found: Matrix = Vh.conj().T @ (inverse[:, None] * (U.conj().T @ B))
     return found
 

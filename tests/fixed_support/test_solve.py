@@ -319,6 +319,17 @@ def test_other_byte_orders_count_as_the_native_one(dtype):
     assert found.relative_error == native.relative_error
 
 
+@pytest.mark.parametrize(("dtype", "small"), [("float32", 1e-25), ("float64", 1e-170)])
+def test_least_squares_in_rows_whose_squares_are_zero(dtype, small):
+    I = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1], [1, 0, 1]])
+    A = gaussian(np.random.default_rng(0), 4, 4, dtype=dtype)
+    A[0] *= small
+    A[:, 0] *= small
+    found = factorize(A, I, I.T)
+    error = np.linalg.norm(A - found.operator.toarray()) / np.linalg.norm(A)
+    assert error == pytest.approx(found.relative_error, rel=1e-3, abs=float(np.finfo(dtype).eps))
+
+
 def test_the_result_prints_pickles_and_saves(tmp_path):
     A = gaussian(np.random.default_rng(0), 4, 4)
     I = np.kron(np.eye(2), np.ones((2, 1)))
