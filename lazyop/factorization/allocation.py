@@ -31,6 +31,8 @@ __all__ = ["Allocation", "fewest_numbers", "least_tail", "uniform_ranks"]
 #: Ranks that are tried at a cut: all up to this one, then in geometric progression.
 _ALL_RANKS = 32
 _BISECTIONS = 48
+#: Smaller tails and budgets, of a matrix of size near 1, would make multipliers infinite.
+_LEAST_TAIL = 1e-250
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def fewest_numbers(shape: tuple[int, int], cuts: Sequence[Cut], budget: float) -
         return True
 
     # From where the smallest tails matter as much as one number, down to where nothing else counts.
-    _bisect(feasible, 16 * best.numbers / max(budget, 1e-300), 1e-3)
+    _bisect(feasible, 16 * best.numbers / max(budget, _LEAST_TAIL), 1e-3)
     return _lowered(best, budget)
 
 
@@ -111,7 +113,7 @@ def least_tail(shape: tuple[int, int], cuts: Sequence[Cut], limit: int) -> Alloc
         best = min(best, found, key=lambda a: a.tail)
         return True
 
-    scale = max((float(cut.tails[0]) for cut in cuts), default=0.0) or 1.0
+    scale = max([_LEAST_TAIL, *(float(cut.tails[0]) for cut in cuts)])
     _bisect(feasible, 1e-3 / scale, 1e40 / scale)
     return _raised(best, limit)
 

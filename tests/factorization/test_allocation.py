@@ -92,3 +92,10 @@ def test_uniform_ranks_make_the_dyadic_chain():
     cuts = [Cut(B, C, np.zeros(min(B, 64 // C))) for B, C in cut_places(64, 64)]
     for rank in (1, 2, 4, 8):
         assert uniform_ranks((64, 64), cuts, rank).chain == Chain.dyadic(64, rank)
+
+
+def test_tails_far_below_rounding_make_no_multiplier_infinite():
+    cuts = [Cut(B, B, np.array([size, size / 2, 0.0])) for B, size in ((2, 1e-280), (4, 1e-290))]
+    for limit in (48, 60):
+        assert least_tail((8, 8), cuts, limit).numbers <= limit
+    assert fewest_numbers((8, 8), cuts, 1e-307).numbers <= 64
