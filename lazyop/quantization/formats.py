@@ -7,6 +7,7 @@ that a product of rounded numbers is accurate, is no matter of this module.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -82,13 +83,15 @@ class FloatFormat:
         if self.exponent_bits is None:
             if self.bias is not None:
                 raise ValueError("a format with unbounded exponents has no bias")
+            if self.specials != "infinity":
+                raise ValueError("a format with unbounded exponents has no codes to be specials")
             return
         w = positive_int(self.exponent_bits, "exponent_bits")
         if w > 11 or (w < 2 and self.specials != "none"):
             raise ValueError(f"exponent_bits must be from 2 to 11, got {w}")
         object.__setattr__(self, "exponent_bits", w)
-        if self.bias is None:
-            object.__setattr__(self, "bias", 2 ** (w - 1) - 1)
+        bias = 2 ** (w - 1) - 1 if self.bias is None else _integer(self.bias, "bias")
+        object.__setattr__(self, "bias", bias)
         too_large = self.specials != "none" and self._last_exponent() > _DOUBLE[1]
         if too_large or self.min_exponent - t + 1 < _DOUBLE[2]:
             raise ValueError(f"{self} holds numbers that double precision does not hold")
@@ -378,6 +381,13 @@ def as_format(obj: Any) -> FloatFormat:
     if name not in FORMATS:
         raise ValueError(f"unknown format {name!r}; known are {', '.join(FORMATS)} and FloatFormat")
     return FORMATS[name]
+
+
+def _integer(value: Any, name: str) -> int:
+    """`value` as a Python int; any integer type passes, bool and float do not."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    return int(value)
 
 
 def _dtype_name(obj: Any) -> str:

@@ -145,6 +145,12 @@ def test_formats_beyond_double_precision():
         FloatFormat(4, 5, bias=-2000)
     with pytest.raises(ValueError, match="no bias"):
         FloatFormat(4, bias=3)
+    with pytest.raises(ValueError, match="no codes"):
+        FloatFormat(4, specials="nan")
+    for bias in (1.5, "7", True):
+        with pytest.raises(TypeError, match="bias must be an integer"):
+            FloatFormat(4, 5, bias=bias)
+    assert FloatFormat(4, 5, bias=np.int8(7)) == FloatFormat(4, 5, bias=7)
     with pytest.raises(ValueError, match="specials"):
         FloatFormat(4, 5, specials="zero")
 
