@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator as operators
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -161,7 +161,7 @@ def quantize(
         precision, or larger than powers of two can bring into the range (the error names the
         factor), `F` is not one chain, or an option does not go with the method.
     TypeError
-        If `F` is not an operator, or not on NumPy.
+        If `F` is not an operator, or not on NumPy, or an option is of another type.
 
     References
     ----------
@@ -302,20 +302,33 @@ def _times(coefficient: Values, factors: list[Values]) -> list[Values]:
     return [coefficient * factors[0], *factors[1:]]
 
 
-def _check_options(
-    method: str, mirror: bool | None, sweeps: int | None, options: dict[str, Any]
-) -> None:
+def _check_options(method: str, mirror: Any, sweeps: Any, options: dict[str, Any]) -> None:
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}; known are {', '.join(_METHODS)}")
     if method in ("round", "normal-form") and sweeps is not None:
         raise ValueError(f"method {method!r} makes no sweeps")
     if method != "left-to-right" and mirror is not None:
         raise ValueError(f"method {method!r} has no mirror image")
-    if sweeps is not None and operators.index(sweeps) < 0:
+    if mirror is not None and not isinstance(mirror, bool | np.bool_):
+        raise TypeError(f"mirror must be True, False or None, got {mirror!r}")
+    if sweeps is not None and (isinstance(sweeps, bool) or not isinstance(sweeps, Integral)):
+        raise TypeError(f"sweeps must be an integer, got {sweeps!r}")
+    if sweeps is not None and sweeps < 0:
         raise ValueError(f"sweeps can't be negative, got {sweeps}")
     for name, value in options.items():
         if method != "normal-form" and value is not None:
             raise ValueError(f"method {method!r} takes no {name}, only 'normal-form' does")
+    for name in ("tol", "bits"):
+        _check_positive(options[name], name)
+
+
+def _check_positive(value: Any, name: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if not 0 < float(value) < np.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
 def _on_numpy(F: Any) -> LazyOperator:

@@ -326,6 +326,7 @@ def test_nothing_is_random():
 NAN = [v.copy() for v in random_values(lo.Chain.square_dyadic(8))]
 NAN[1][0, 0, 0, 0] = np.nan
 LARGE = lo.Butterfly([1e6 * v for v in random_values(lo.Chain.square_dyadic(8))])
+NORMAL = {"method": "normal-form"}
 UNCHAINED = lo.Butterfly([np.ones((1, 2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 2, 2, 2))])
 
 
@@ -349,6 +350,11 @@ UNCHAINED = lo.Butterfly([np.ones((1, 2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones(
         (DYADIC.to("array_api_strict"), "float16", {}, TypeError, r"NumPy, got array_api_strict"),
         (DYADIC, "float16", {"method": "best"}, ValueError, "unknown method 'best'.*pairwise"),
         (DYADIC, "float16", {"sweeps": -1}, ValueError, "negative, got -1"),
+        (DYADIC, "float16", {"sweeps": 1.5}, TypeError, "sweeps must be an integer, got 1.5"),
+        (DYADIC, "float16", {"mirror": "left"}, TypeError, "mirror must be True.*'left'"),
+        (DYADIC, None, {**NORMAL, "tol": "1"}, TypeError, "tol must be a real number, got '1'"),
+        (DYADIC, None, {**NORMAL, "tol": 0}, ValueError, "tol must be positive.*got 0"),
+        (DYADIC, None, {**NORMAL, "bits": np.nan}, ValueError, "bits must be positive.*got nan"),
         (DYADIC, "float16", {"method": "round", "sweeps": 1}, ValueError, "no sweeps"),
         (DYADIC, "float16", {"method": "pairwise", "mirror": True}, ValueError, "no mirror"),
         (DYADIC, lo.FloatFormat(17), {}, ValueError, "up to 16 significand bits, got 17"),
