@@ -153,7 +153,8 @@ def load(path: str | os.PathLike[str]) -> LazyOperator:
     >>> lo.load(path)
     Diagonal(2x2, float64)
     """
-    with open(path, "rb") as file:
+    # An integer would be taken for the descriptor of an open file.
+    with open(os.fspath(path), "rb") as file:
         try:
             return _read(file)
         except ValueError as error:

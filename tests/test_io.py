@@ -187,6 +187,14 @@ def test_folders_that_are_not_there(tmp_path):
         lo.load(tmp_path / "missing")
 
 
+def test_an_open_file_is_no_path(tmp_path):
+    lo.save(tmp_path / "A", A)
+    with open(tmp_path / "A", "rb") as file:
+        with pytest.raises(TypeError, match="PathLike"):
+            lo.load(file.fileno())
+        assert file.read(2) == b"PK"
+
+
 # Damaged and foreign files ----------------------------------------------------------------------
 
 
