@@ -313,10 +313,12 @@ class FloatFormat:
         Raises
         ------
         ValueError
-            If exponents are unbounded.
+            If exponents are unbounded, or a code is negative or has more bits than `bits`.
+        TypeError
+            If one is not an integer.
         """
         t, width = self.significand_bits, self._width()
-        code = np.asarray(codes).astype(np.uint64)
+        code = _codes(codes, self.bits).astype(np.uint64)
         low, magnitude = np.uint64(2 ** (t - 1) - 1), np.uint64(2 ** (self.bits - 1) - 1)
         fields = ((code & magnitude) >> np.uint64(t - 1)).astype(np.int64)
         leading = np.where(fields > 0, 2 ** (t - 1), 0)
@@ -381,6 +383,19 @@ def as_format(obj: Any) -> FloatFormat:
     if name not in FORMATS:
         raise ValueError(f"unknown format {name!r}; known are {', '.join(FORMATS)} and FloatFormat")
     return FORMATS[name]
+
+
+def _codes(codes: Any, bits: int) -> npt.NDArray[np.integer[Any]]:
+    """Codes in an array, after checking that they are of so many bits."""
+    array = np.asarray(codes)
+    if not array.size:
+        return array.astype(np.uint64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"codes must be unsigned integers, got an array of dtype {array.dtype}")
+    outside = (array < 0) | (array >> bits > 0) if 8 * array.itemsize > bits else array < 0
+    if outside.any():
+        raise ValueError(f"a code has {bits} bits, got {array[outside].flat[0]}")
+    return array
 
 
 def _integer(value: Any, name: str) -> int:

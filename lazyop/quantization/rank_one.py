@@ -44,7 +44,8 @@ def quantize_rank_one(x: Any, y: Any, format: Any) -> tuple[Values, Values, floa
     Returns
     -------
     x_hat, y_hat : arrays, shapes (m,) and (n,)
-        Numbers of the format, in single precision where both vectors are, else in double.
+        Numbers of the format, in single precision where NumPy promotes both vectors and it to
+        that, as half precision and short integers, else in double.
         For real vectors, no other numbers with so many significand bits make a smaller error. For
         complex ones, real and imaginary parts are rounded and the best of 16384 scalings is
         taken. Powers of two bring the entries into the range of the format and of the precision;

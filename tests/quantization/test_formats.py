@@ -167,6 +167,21 @@ def test_what_is_no_number_of_the_format_has_no_code():
             call([1])
 
 
+@pytest.mark.parametrize(
+    ("codes", "error", "match"),
+    [
+        ([1.5], TypeError, "unsigned integers, got an array of dtype float64"),
+        ([0, -1], ValueError, "8 bits, got -1"),
+        ([300, 0], ValueError, "8 bits, got 300"),
+        (np.array([-1], np.int8), ValueError, "8 bits, got -1"),
+    ],
+)
+def test_what_is_no_code_has_no_number(codes, error, match):
+    with pytest.raises(error, match=match):
+        FORMATS["float8_e5m2"].decode(codes)
+    assert FORMATS["float8_e5m2"].decode([]).shape == (0,)
+
+
 def test_formats_by_name_and_dtype():
     assert as_format(np.float16) is as_format("float16") is as_format(np.dtype("float16"))
     form = FloatFormat(3)
