@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from lazyop.namespaces import Array, as_array, copied, like, share_home, to_numpy
+from lazyop.namespaces import Array, as_array, copied, is_complex, like, share_home, to_numpy
 
 __all__ = ["read_layers", "write_layers"]
 
@@ -75,9 +75,9 @@ def write_layers(model: Any, layers: Sequence[Any]) -> None:
     Raises
     ------
     TypeError
-        If the model is of another kind, or a layer is no array.
+        If the model is of another kind, or a layer is no array, or a complex one for a real model.
     ValueError
-        If numbers of layers, shapes or biases differ; then nothing is written.
+        If numbers of layers, shapes or biases differ. With any error, nothing is written.
     """
     held = _held(model)
     if len(layers) != len(held):
@@ -106,6 +106,8 @@ def _matched(own: _Held, new: Any, k: int) -> Iterator[tuple[Array, Array]]:
                 f"the {name} of layer {k} has shape {tuple(target.shape)} in the model, got "
                 f"{tuple(array.shape)}"
             )
+        if is_complex(array) and not is_complex(target):
+            raise TypeError(f"the {name} of layer {k} is real in the model, got a complex array")
         yield target, array
 
 

@@ -60,6 +60,8 @@ def test_what_does_not_fit_is_not_written(model):
     ]:
         with pytest.raises(ValueError, match=message):
             lo.rescale.write_layers(model, wrong)
+    with pytest.raises(TypeError, match="matrix of layer 3 is real in the model, got a complex"):
+        lo.rescale.write_layers(model, [*zeros[:2], (1j * zeros[2][0], zeros[2][1])])
     np.testing.assert_array_equal(model.coefs_[0], before)
 
 
