@@ -42,13 +42,16 @@ class Call:
     stages : int64 array, two-dimensional
     own : sequence of int and arrays
         The numbers that are the kernel's own; for an array, where it begins.
+    wakes : bool
+        Whether threads that sleep are woken at once.
     """
 
     def __init__(
         self, kernel: Kernel, dtype: np.dtype[Any], units: int, threads: int,
         room: int, weights: Values, stages: npt.NDArray[np.int64], own: Sequence[int | Values],
+        wakes: bool,
     ) -> None:  # fmt: skip
-        self._run = kernel.run
+        self._run, self._wakes = kernel.run, wakes
         self._threads = min(units, threads)
         self._kept = weights, stages, own  # the block has but their addresses
         step = -(-room * dtype.itemsize // LINE_BYTES) * LINE_BYTES
@@ -79,7 +82,7 @@ class Call:
             room = scratch(self._bytes)
             block[SCRATCH] = address(room)
         if self._threads > 1:
-            share(block, at, self._threads, self._run, x, y)
+            share(block, at, self._threads, self._run, x, y, self._wakes)
         else:
             self._run(at, x, y)
         self._spare.append((block, at))

@@ -62,8 +62,11 @@ _TILE, FEWEST_COLUMNS = 64, 4
 _LEAST_TILE = 32
 
 #: Flops over several columns, in double precision, and bytes of weights for a vector, that are
-#: worth a thread. One that has slept takes its time to start.
-_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 1_300_000, 850_000
+#: worth a thread.
+_FLOPS_PER_THREAD, _BYTES_PER_THREAD = 350_000, 380_000
+
+#: The fewest threads that a product is worth for which those that sleep are woken at once.
+_WAKING_THREADS = 16
 
 #: What a part of the rows of a tile is at most. Each part goes through the whole argument.
 _PART_BYTES = 1 << 21
@@ -78,7 +81,7 @@ _LEAST_SPAN = 32
 _RUN = 16
 
 #: Codes of packed weights that are worth a thread.
-_CODES_PER_THREAD = 100_000
+_CODES_PER_THREAD = 50_000
 
 
 @cache
@@ -150,10 +153,7 @@ def choose_tiling(
         Columns of the argument, and the bytes of an entry.
     """
     tile = min(columns, _TILE) if columns >= FEWEST_COLUMNS else 0
-    if tile:
-        threads = _threads(2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD))
-    else:
-        threads = _threads(weights * itemsize // _BYTES_PER_THREAD)
+    threads = _threads(worth_threads(entries, weights, columns, itemsize))
     # Where tiles are enough for all threads, each takes whole ones. What two threads write does not
     # lie side by side in rows: what a core fetches ahead is taken from the other.
     shares_rows = threads > 1 and columns < 2 * threads * tile
@@ -189,7 +189,7 @@ def choose_packed_tiling(strides: tuple[int, ...], rows: int, levels: int, items
     itemsize : int
         Bytes of an entry of the vector.
     """
-    threads = _threads(rows * levels // _CODES_PER_THREAD)
+    threads = _threads(packed_worth_threads(rows, levels))
     limit = _VECTOR_BYTES // itemsize
     low, span = _first_stages(strides, rows, limit, threads)
     width = _vector_run(span, rows, limit) if low < len(strides) else 1
@@ -252,6 +252,23 @@ def merges(left: Shape, right: Shape, product: Shape) -> bool:
 def joins(left: Shape, right: Shape, product: Shape) -> bool:
     """Whether the array kernels are to apply two neighbours multiplied out."""
     return max(product[1:3]) <= _JOINED and prod(product) <= 2 * (prod(left) + prod(right))
+
+
+def worth_threads(entries: int, weights: int, columns: int, itemsize: int) -> int:
+    """Return how many threads a product is worth; arguments are those of `choose_tiling`."""
+    if columns >= FEWEST_COLUMNS:
+        return 2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD)
+    return weights * itemsize // _BYTES_PER_THREAD
+
+
+def packed_worth_threads(rows: int, levels: int) -> int:
+    """Return how many threads a product of weights that are read as bits is worth."""
+    return rows * levels // _CODES_PER_THREAD
+
+
+def wakes(threads: int) -> bool:
+    """Whether a product worth so many threads is to wake those that sleep, which takes a while."""
+    return threads >= _WAKING_THREADS
 
 
 def _threads(parts: int) -> int:

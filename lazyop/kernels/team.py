@@ -8,6 +8,7 @@ BLAS do; in compiled code, without Python's lock.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
@@ -30,6 +31,10 @@ PARTS_PER_THREAD = 4
 #: Seconds for which a helper looks out before it sleeps.
 _LOOK_OUT = 5e-4
 
+#: Short calls, each soon after the one before, that do not wake a helper yet: waking one takes
+#: longer than they do.
+_FEW_CALLS = 4
+
 #: Trials, and looks of each, by which their speed is told.
 _TRIALS, _TRIAL_LOOKS = 5, 1000
 
@@ -44,7 +49,8 @@ class Team:
         self._busy = threading.Lock()
         self._condition = threading.Condition()
         self._helpers: list[threading.Thread] = []
-        self._rings = self._asleep = 0
+        self._rings = self._asleep = self._in_a_row = 0
+        self._last_alone = -math.inf
         self._caller = -1
         self._is_closed = False
         self._looks = int(_LOOK_OUT / self._seconds_of_a_look()) + 1
@@ -67,13 +73,18 @@ class Team:
         run: Callable[[int, int, int], None],
         x: int,
         y: int,
+        wakes: bool,
     ) -> None:
-        """Run a kernel together with helpers, or alone where they are busy."""
+        """Run a kernel together with helpers, or alone where they are busy, or are to sleep on."""
         block[places.NEXT] = block[places.PARTS] = 0
         if not self._busy.acquire(blocking=False):
             run(at, x, y)
             return
         try:
+            is_ready = len(self._helpers) >= threads - 1 and not self._asleep
+            if not (is_ready or wakes or self._is_one_of_many()):
+                run(at, x, y)
+                return
             self._rings += 1
             block[places.PARTS] = min(int(block[places.UNITS]), PARTS_PER_THREAD * threads)
             block[places.TEAM], block[places.RING] = self._at, self._rings
@@ -84,6 +95,13 @@ class Team:
             run(at, x, y)
         finally:
             self._busy.release()
+
+    def _is_one_of_many(self) -> bool:
+        """Whether calls found helpers asleep so shortly before that more may follow."""
+        now = time.perf_counter()
+        self._in_a_row = self._in_a_row + 1 if now - self._last_alone < _LOOK_OUT else 1
+        self._last_alone = now
+        return self._in_a_row > _FEW_CALLS
 
     def _hire(self) -> None:
         seat = len(self._helpers) + 1
@@ -133,7 +151,7 @@ if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in 
 
 def share(
     block: npt.NDArray[np.int64], at: int, threads: int, run: Callable[[int, int, int], None],
-    x: int, y: int,
+    x: int, y: int, wakes: bool,
 ) -> None:  # fmt: skip
     """Run a kernel in so many threads at most.
 
@@ -151,8 +169,10 @@ def share(
         The kernel, whose address the block holds, too.
     x, y : int
         Addresses of the argument and the result.
+    wakes : bool
+        Whether helpers that sleep are woken even for a call among few.
     """
-    _team().share(block, at, threads, run, x, y)
+    _team().share(block, at, threads, run, x, y, wakes)
 
 
 @cache

@@ -182,3 +182,20 @@ def test_a_closed_team_is_gone():
     one._hire()
     one.close()
     assert not any(helper.is_alive() for helper in one._helpers)
+
+
+@pytest.mark.usefixtures("always_shared")
+def test_short_products_wake_nobody_unless_there_are_many(monkeypatch):
+    monkeypatch.setattr(plan, "_WAKING_THREADS", sys.maxsize)
+    crew = team.Team()
+    monkeypatch.setattr(team, "_team", lambda: crew)
+    A = lo.Butterfly([np.ones(tuple(p)) for p in lo.Chain.square_dyadic(256)])
+    x = np.ones((256, 64))
+    for _ in range(10):
+        time.sleep(2 * team._LOOK_OUT)
+        A @ x
+    assert crew._rings == 0
+    for _ in range(500):
+        A @ x
+    assert crew._rings > 0
+    crew.close()
