@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 from numba import njit
+from report import cpus_of_this_process
 
 from lazyop.kernels.atomics import pause, read, write
 
@@ -35,8 +36,7 @@ def answer(at, calls):
 
 def handoff() -> float | None:
     """Nanoseconds from a thread's call to another one's answer; None on a single processor."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    if (len(affinity(0)) if affinity else os.cpu_count()) == 1:
+    if (cpus_of_this_process() or os.cpu_count()) == 1:
         return None
     return min(trial() for _ in range(TRIALS))
 

@@ -74,19 +74,23 @@ def versions() -> dict[str, str | None]:
 
 
 def machine(found: Conditions) -> dict[str, object]:
-    affinity = getattr(os, "sched_getaffinity", None)
     numba = sys.modules.get("numba")
     return {
         "architecture": platform.machine(),
         "system": platform.system(),
         "cpus": os.cpu_count(),
-        "cpus_of_this_process": len(affinity(0)) if affinity else None,
+        "cpus_of_this_process": cpus_of_this_process(),
         "thread_settings": {name: os.environ.get(name) for name in THREAD_SETTINGS},
         "numba_threads": numba.get_num_threads() if numba else None,
         "read_gigabytes_per_second": round(found.read_speed / 1e9, 1),
         "load_at_start": found.load,
         "rounds": found.rounds,
     }
+
+
+def cpus_of_this_process() -> int | None:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else None
 
 
 def versions_of(*modules: ModuleType) -> dict[str, str]:
