@@ -14,7 +14,7 @@ from lazyop.kernels.addresses import address
 from lazyop.kernels.calls import Call
 from lazyop.kernels.machine_code import kernel
 from lazyop.kernels.packing import RAISED
-from lazyop.kernels.plan import choose_packed_tiling, packed_worth_threads, wakes
+from lazyop.kernels.plan import choose_packed_tiling
 
 __all__ = ["FEWEST_ROWS", "GUARD", "PackedChain"]
 
@@ -111,11 +111,10 @@ class PackedChain:
         strides = tuple(map(int, stages[:, 0]))
         tiling = choose_packed_tiling(strides, rows, self.levels, dtype.itemsize)
         span, width, count, threads = tiling.span, tiling.width, tiling.low_stages, tiling.threads
-        is_long = wakes(packed_worth_threads(rows, self.levels))
 
         def call(name: str, units: int, *own: int | Values) -> Call:
             code = kernel("packed_pairs", name + "_transposed" * transposed, dtype)
-            return Call(code, dtype, units, threads, 0, self.words, stages, own, is_long)
+            return Call(code, dtype, units, threads, 0, self.words, stages, own, tiling.wakes)
 
         low = call("low", rows // span, scale, ends, count, span)
         if count == len(stages):

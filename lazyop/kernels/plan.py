@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.util import find_spec
 from math import prod
 from types import MappingProxyType
@@ -119,6 +119,8 @@ class Tiling:
         Threads that share the work.
     parts : int
         Parts of the rows of a tile that threads take.
+    wakes : bool
+        Whether threads that sleep are woken at once, which takes a while.
     """
 
     tile: int
@@ -127,6 +129,7 @@ class Tiling:
     width: int
     threads: int
     parts: int = 1
+    wakes: bool = True
 
 
 @lru_cache(maxsize=512)
@@ -153,27 +156,31 @@ def choose_tiling(
         Columns of the argument, and the bytes of an entry.
     """
     tile = min(columns, _TILE) if columns >= FEWEST_COLUMNS else 0
-    threads = _threads(worth_threads(entries, weights, columns, itemsize))
+    if tile:
+        worth = 2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD)
+    else:
+        worth = weights * itemsize // _BYTES_PER_THREAD
+    threads, tiling = _threads(worth), partial(Tiling, wakes=worth >= _WAKING_THREADS)
     # Where tiles are enough for all threads, each takes whole ones. What two threads write does not
     # lie side by side in rows: what a core fetches ahead is taken from the other.
     shares_rows = threads > 1 and columns < 2 * threads * tile
     if not strides:
         if shares_rows and blocks >= 2 * threads:
-            return Tiling(columns, 0, rows, 1, threads)
+            return tiling(columns, 0, rows, 1, threads)
         parts = _parts(divisor, threads) if shares_rows else 1
         if parts > 1 and tile * rows * itemsize <= parts * _PART_BYTES:
-            return Tiling(tile, 0, rows, 1, threads, parts=parts)
-        return Tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
+            return tiling(tile, 0, rows, 1, threads, parts=parts)
+        return tiling(_general_tile(tile, rows * itemsize, columns, threads), 0, rows, 1, threads)
     limit = _CACHE_BYTES // (tile * itemsize) if tile else _VECTOR_BYTES // itemsize
     sharing = threads if shares_rows or not tile else 1
     low, span = _first_stages(strides, rows, limit, sharing)
     if low == len(strides):
-        return Tiling(tile, low, span, 1, threads)
+        return tiling(tile, low, span, 1, threads)
     if tile:
         width = min(span, _RUN)
     else:
         width = _vector_run(span, rows, limit)
-    return Tiling(tile, low, span, width, threads)
+    return tiling(tile, low, span, width, threads)
 
 
 @lru_cache(maxsize=64)
@@ -189,11 +196,12 @@ def choose_packed_tiling(strides: tuple[int, ...], rows: int, levels: int, items
     itemsize : int
         Bytes of an entry of the vector.
     """
-    threads = _threads(packed_worth_threads(rows, levels))
+    worth = rows * levels // _CODES_PER_THREAD
+    threads = _threads(worth)
     limit = _VECTOR_BYTES // itemsize
     low, span = _first_stages(strides, rows, limit, threads)
     width = _vector_run(span, rows, limit) if low < len(strides) else 1
-    return Tiling(0, low, span, width, threads)
+    return Tiling(0, low, span, width, threads, wakes=worth >= _WAKING_THREADS)
 
 
 def _general_tile(tile: int, row_bytes: int, columns: int, threads: int) -> int:
@@ -252,23 +260,6 @@ def merges(left: Shape, right: Shape, product: Shape) -> bool:
 def joins(left: Shape, right: Shape, product: Shape) -> bool:
     """Whether the array kernels are to apply two neighbours multiplied out."""
     return max(product[1:3]) <= _JOINED and prod(product) <= 2 * (prod(left) + prod(right))
-
-
-def worth_threads(entries: int, weights: int, columns: int, itemsize: int) -> int:
-    """Return how many threads a product is worth; arguments are those of `choose_tiling`."""
-    if columns >= FEWEST_COLUMNS:
-        return 2 * entries * columns * itemsize // (8 * _FLOPS_PER_THREAD)
-    return weights * itemsize // _BYTES_PER_THREAD
-
-
-def packed_worth_threads(rows: int, levels: int) -> int:
-    """Return how many threads a product of weights that are read as bits is worth."""
-    return rows * levels // _CODES_PER_THREAD
-
-
-def wakes(threads: int) -> bool:
-    """Whether a product worth so many threads is to wake those that sleep, which takes a while."""
-    return threads >= _WAKING_THREADS
 
 
 def _threads(parts: int) -> int:

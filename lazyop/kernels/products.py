@@ -16,7 +16,6 @@ from lazyop.kernels import aligned
 from lazyop.kernels.addresses import address
 from lazyop.kernels.calls import Call
 from lazyop.kernels.machine_code import kernel
-from lazyop.kernels.plan import wakes, worth_threads
 from lazyop.kernels.team import PARTS_PER_THREAD
 
 if TYPE_CHECKING:
@@ -45,17 +44,14 @@ class _Product:
         self.packed, self.columns = packed, columns
         self.rows, self.dtype = packed.shape[transposed], packed.weights.dtype
         self.tiling = packed.tiling(columns, transposed)
-        weights = packed.weights
-        worth = worth_threads(packed.entries, weights.size, columns, weights.itemsize)
-        self._wakes = wakes(worth)
         self._suffix = "_transposed" * transposed
 
     def _call(self, name: str, units: int, room: int, *own: int) -> Call:
         """Return the call of a kernel, which takes so many entries of scratch in each thread."""
         code = kernel("cpu", name + self._suffix, self.dtype)
         weights, stages = self.packed.weights, self.packed.stages
-        threads = self.tiling.threads
-        return Call(code, self.dtype, units, threads, room, weights, stages, own, self._wakes)
+        threads, wakes = self.tiling.threads, self.tiling.wakes
+        return Call(code, self.dtype, units, threads, room, weights, stages, own, wakes)
 
 
 class Vector(_Product):
