@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator as operators
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.sparse import csr_array, eye_array
 
 from lazyop.namespaces import Array, device_of, dtype_of, namespace_of, native_dtype, zeros
 from lazyop.operator import LazyOperator
+from lazyop.scalars import as_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,9 +149,7 @@ class Zero(LazyOperator):
 
 
 def _size(n: Any) -> int:
-    if isinstance(n, bool | np.bool_):
-        raise TypeError("a size must be an integer, got a bool")
-    size = operators.index(n)
+    size = as_integer(n, "a size")
     if size < 0:
         raise ValueError(f"a size can't be negative, got {size}")
     return size

@@ -9,7 +9,8 @@ from math import isqrt, prod
 from operator import matmul
 from typing import Any, overload
 
-from lazyop.butterfly.pattern import Pattern, as_pattern, positive_int
+from lazyop.butterfly.pattern import Pattern, as_pattern
+from lazyop.scalars import positive_int
 
 __all__ = ["Chain", "as_chain", "restrict_order"]
 

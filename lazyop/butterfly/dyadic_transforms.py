@@ -9,10 +9,10 @@ import numpy as np
 
 from lazyop.algebra.normal_form import multiply
 from lazyop.butterfly.operator import Butterfly
-from lazyop.butterfly.pattern import positive_int
 from lazyop.butterfly.roots import POWERS, as_dtype
 from lazyop.kernels.fourier import as_norm
 from lazyop.kernels.hadamard import matrix, matrix_order
+from lazyop.scalars import positive_int
 from lazyop.structured.permutation import Permutation
 
 if TYPE_CHECKING:

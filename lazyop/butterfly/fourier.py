@@ -8,9 +8,9 @@ import numpy as np
 
 from lazyop.algebra.normal_form import multiply
 from lazyop.butterfly.operator import Butterfly
-from lazyop.butterfly.pattern import positive_int
 from lazyop.butterfly.roots import POWERS, as_dtype, prime_factors, roots_of_unity
 from lazyop.kernels.fourier import as_norm
+from lazyop.scalars import positive_int
 from lazyop.structured.permutation import Permutation
 
 if TYPE_CHECKING:

@@ -6,27 +6,13 @@ Values that live on a support are in `lazyop.butterfly.operator`; sequences of p
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
+from lazyop.scalars import positive_int
 
-__all__ = ["Pattern", "as_pattern", "positive_int"]
-
-
-def positive_int(value: Any, name: str) -> int:
-    """`value` as a Python int; any integer type passes, bool and float do not."""
-    try:
-        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"{name} must be a positive integer, got {value!r}")
-    if number < 1:
-        raise ValueError(f"{name} must be a positive integer, got {number}")
-    return number
+__all__ = ["Pattern", "as_pattern"]
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -6,15 +6,11 @@ Checks the options, makes the input dense, and hands over to a given chain or to
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from lazyop.butterfly.chain import Chain, as_chain, restrict_order
-from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.given_chain import Factorization, factorize_on
 from lazyop.factorization.hierarchical import split_order
 from lazyop.factorization.matrix import Target, prepared, scaled
@@ -25,6 +21,7 @@ from lazyop.factorization.search import within_parameters, within_tolerance
 from lazyop.factorization.sketched import factorize_source
 from lazyop.factorization.sketched_search import source_within_parameters, source_within_tolerance
 from lazyop.namespaces import Array
+from lazyop.scalars import as_real, positive_int
 
 __all__ = ["factorize"]
 
@@ -287,9 +284,7 @@ def _searched(
 
 
 def _tolerance(tol: Any) -> float:
-    if isinstance(tol, bool | np.bool_) or not isinstance(tol, numbers.Real):
-        raise TypeError(f"tol must be a real number, got {tol!r}")
-    tolerance = float(tol)
+    tolerance = as_real(tol, "tol")
     if not 0 <= tolerance < math.inf:
         raise ValueError(f"tol must be finite and not negative, got {tol!r}")
     return tolerance

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.aslazy import aslazy
-from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.matrix import (
     dense_matrix,
     described_permutations,
@@ -37,6 +36,7 @@ from lazyop.namespaces import (
     zeros,
 )
 from lazyop.operator import LazyOperator
+from lazyop.scalars import positive_int
 from lazyop.structured.dense import Dense
 from lazyop.structured.permutation import Permutation
 from lazyop.tracing import known

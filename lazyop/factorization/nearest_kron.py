@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from lazyop.algebra.composite import Sum
-from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.low_rank import leading_subspaces
 from lazyop.factorization.matrix import dense_matrix, scaled, spread_power
 from lazyop.factorization.progress import tracked
 from lazyop.factorization.residual import norm
 from lazyop.namespaces import Array, adjoint, conj, dtype_of, namespace_of
 from lazyop.operator import LazyOperator
+from lazyop.scalars import positive_int
 from lazyop.structured.kron import Kron
 
 __all__ = ["nearest_kron"]

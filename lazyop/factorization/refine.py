@@ -20,7 +20,7 @@ from lazyop.butterfly.blocks import values_from_dense
 from lazyop.butterfly.chain import Chain
 from lazyop.butterfly.kronecker_sparse import KroneckerSparse
 from lazyop.butterfly.operator import Butterfly
-from lazyop.butterfly.pattern import Pattern, positive_int
+from lazyop.butterfly.pattern import Pattern
 from lazyop.factorization.bounds import StatedBounds
 from lazyop.factorization.given_chain import Factorization
 from lazyop.factorization.hierarchical import Distances
@@ -51,6 +51,7 @@ from lazyop.namespaces import (
     share_home,
 )
 from lazyop.operator import LazyOperator
+from lazyop.scalars import positive_int
 from lazyop.structured.permutation import Permutation
 from lazyop.tracing import known
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from scipy.sparse import csr_array
 
 from lazyop.algebra.composite import Product
 from lazyop.aslazy import aslazy
-from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.matrix import times_power
 from lazyop.fixed_support.alternating import Found, alternated
 from lazyop.fixed_support.blockwise import best_factors
@@ -23,6 +21,7 @@ from lazyop.fixed_support.residual import distance
 from lazyop.fixed_support.supports import Classes, as_supports, rank_one_classes
 from lazyop.fixed_support.target import Target, opened
 from lazyop.operator import LazyOperator
+from lazyop.scalars import as_real, positive_int
 
 __all__ = ["SupportedFactorization", "factorize"]
 
@@ -206,9 +205,7 @@ def factorize(
 
 def _checked_regularization(regularization: Any, exponent: int) -> float:
     """The weight for a matrix from which a power of two was taken out."""
-    if isinstance(regularization, bool | np.bool_) or not isinstance(regularization, numbers.Real):
-        raise TypeError(f"regularization must be a real number, got {regularization!r}")
-    ridge = float(regularization)
+    ridge = as_real(regularization, "regularization")
     if not 0 <= ridge < math.inf:
         raise ValueError(f"regularization must be finite and not negative, got {regularization!r}")
     return math.ldexp(ridge, -exponent)

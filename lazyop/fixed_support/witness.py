@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from scipy.sparse import csr_array
 
 from lazyop.fixed_support.certificates import Certificate
 from lazyop.fixed_support.supports import Classes
+from lazyop.scalars import as_real
 
 __all__ = ["Witness", "witness_of"]
 
@@ -77,9 +77,7 @@ class Witness:
         TypeError
             If it is no real number.
         """
-        if isinstance(distance, bool) or not isinstance(distance, numbers.Real):
-            raise TypeError(f"distance must be a real number, got {distance!r}")
-        step = float(distance)
+        step = as_real(distance, "distance")
         if not (0 < step < math.inf and math.isfinite(1 / step)):
             raise ValueError(f"distance must be positive and finite, got {distance!r}")
         row, latent, column = self._moved

@@ -7,15 +7,14 @@ that a product of rounded numbers is accurate, is no matter of this module.
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lazyop.butterfly.pattern import positive_int
 from lazyop.quantization.significands import round_significand
+from lazyop.scalars import as_integer, positive_int
 
 __all__ = ["FORMATS", "FloatFormat", "as_format"]
 
@@ -90,7 +89,7 @@ class FloatFormat:
         if w > 11 or (w < 2 and self.specials != "none"):
             raise ValueError(f"exponent_bits must be from 2 to 11, got {w}")
         object.__setattr__(self, "exponent_bits", w)
-        bias = 2 ** (w - 1) - 1 if self.bias is None else _integer(self.bias, "bias")
+        bias = 2 ** (w - 1) - 1 if self.bias is None else as_integer(self.bias, "bias")
         object.__setattr__(self, "bias", bias)
         too_large = self.specials != "none" and self._last_exponent() > _DOUBLE[1]
         if too_large or self.min_exponent - t + 1 < _DOUBLE[2]:
@@ -396,13 +395,6 @@ def _codes(codes: Any, bits: int) -> npt.NDArray[np.integer[Any]]:
     if outside.any():
         raise ValueError(f"a code has {bits} bits, got {array[outside].flat[0]}")
     return array
-
-
-def _integer(value: Any, name: str) -> int:
-    """`value` as a Python int; any integer type passes, bool and float do not."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    return int(value)
 
 
 def _dtype_name(obj: Any) -> str:

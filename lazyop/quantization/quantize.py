@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from lazyop.quantization.ranges import times_power, unit_exponent
 from lazyop.quantization.rank_one import searchable
 from lazyop.quantization.structure import Chained, chained, quantized_dtype
 from lazyop.quantization.term import Held, Term
+from lazyop.scalars import as_integer, positive_real
 
 __all__ = ["Quantization", "quantize"]
 
@@ -311,24 +311,14 @@ def _check_options(method: str, mirror: Any, sweeps: Any, options: dict[str, Any
         raise ValueError(f"method {method!r} has no mirror image")
     if mirror is not None and not isinstance(mirror, bool | np.bool_):
         raise TypeError(f"mirror must be True, False or None, got {mirror!r}")
-    if sweeps is not None and (isinstance(sweeps, bool) or not isinstance(sweeps, Integral)):
-        raise TypeError(f"sweeps must be an integer, got {sweeps!r}")
-    if sweeps is not None and sweeps < 0:
+    if sweeps is not None and as_integer(sweeps, "sweeps") < 0:
         raise ValueError(f"sweeps can't be negative, got {sweeps}")
     for name, value in options.items():
         if method != "normal-form" and value is not None:
             raise ValueError(f"method {method!r} takes no {name}, only 'normal-form' does")
     for name in ("tol", "bits"):
-        _check_positive(options[name], name)
-
-
-def _check_positive(value: Any, name: str) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not 0 < float(value) < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+        if options[name] is not None:
+            positive_real(options[name], name)
 
 
 def _on_numpy(F: Any) -> LazyOperator:

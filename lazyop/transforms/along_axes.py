@@ -8,7 +8,6 @@ shapes, axes, norms and precision are here as well.
 from __future__ import annotations
 
 import math
-import operator as operators
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from lazyop.namespaces import Array, namespace_of
 from lazyop.operator import LazyOperator
+from lazyop.scalars import as_integer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -113,16 +113,6 @@ def as_axis(axis: Any, dims: tuple[int, ...]) -> int:
     if not -len(dims) <= place < len(dims):
         raise ValueError(f"axis {place} is out of range for the shape {dims}")
     return place % len(dims)
-
-
-def as_integer(n: Any, what: str) -> int:
-    """Return an integer of any sign."""
-    if isinstance(n, bool | np.bool_):
-        raise TypeError(f"{what} must be an integer, got a bool")
-    try:
-        return operators.index(n)
-    except TypeError:
-        raise TypeError(f"{what} must be an integer, got {n!r}") from None
 
 
 def as_axes(axes: Any, dims: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from lazyop.namespaces import (
     to_numpy,
 )
 from lazyop.operator import LazyOperator
+from lazyop.scalars import as_real
 from lazyop.transforms.along_axes import AlongAxes, as_axis, as_dims, as_length, as_real_dtype
 from lazyop.transforms.frames import moved
 
@@ -350,9 +350,8 @@ def _named(name: Any, length: int) -> npt.NDArray[np.float64]:
     if isinstance(name, tuple) and len(name) == 2 and name[0] == "kaiser_bessel_derived":
         from scipy.signal.windows import kaiser_bessel_derived
 
-        if not isinstance(name[1], numbers.Real):
-            raise TypeError(f"the beta of a window must be a real number, got {name[1]!r}")
-        return np.asarray(kaiser_bessel_derived(length, beta=name[1]))
+        beta = as_real(name[1], "the beta of a window")
+        return np.asarray(kaiser_bessel_derived(length, beta=beta))
     raise ValueError(
         f"a window must be 'sine', 'vorbis' or ('kaiser_bessel_derived', beta), got {name!r}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from lazyop.algebra.normal_form import multiply
 from lazyop.kernels.fourier import as_norm
 from lazyop.namespaces import Array, as_array, as_data, cast, to_numpy
 from lazyop.operator import LazyOperator
+from lazyop.scalars import as_real
 from lazyop.transforms.along_axes import as_complex_dtype, as_dims
 from lazyop.transforms.resize import resize
 from lazyop.transforms.row_kron import RowKron
@@ -202,11 +202,10 @@ def nudft(
 
 
 def _as_tolerance(tol: Any) -> float:
-    if not isinstance(tol, numbers.Real):
-        raise TypeError(f"tol must be a real number, got {tol!r}")
-    if not 0 < float(tol) < 1:
+    tolerance = as_real(tol, "tol")
+    if not 0 < tolerance < 1:
         raise ValueError(f"tol must be between 0 and 1, got {tol!r}")
-    return float(tol)
+    return tolerance
 
 
 def _as_real(x: Any, what: str) -> npt.NDArray[np.float64]:

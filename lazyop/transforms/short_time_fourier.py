@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazyop.namespaces import as_array, real_counterpart, to_numpy
+from lazyop.scalars import as_integer
 from lazyop.transforms.along_axes import (
     as_axis,
     as_complex_dtype,
     as_dims,
-    as_integer,
     as_length,
 )
 from lazyop.transforms.short_time import FFT_MODES, ShortTimeAnalysis, ShortTimeSynthesis

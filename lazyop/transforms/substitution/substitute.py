@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from time import perf_counter
@@ -13,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lazyop.butterfly.chain import as_chain
-from lazyop.butterfly.pattern import positive_int
 from lazyop.factorization.given_chain import Factorization
 from lazyop.factorization.nearest_kron import nearest_kron
 from lazyop.operator import LazyOperator
+from lazyop.scalars import positive_int, positive_real
 from lazyop.structured.dense import Dense
 from lazyop.structured.kron import Kron
 from lazyop.transforms.substitution.black_box import BlackBox, Columns
@@ -204,13 +203,7 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def _positive(value: Any, name: str, default: float) -> float:
-    if value is None:
-        return default
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not 0 < float(value) < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
-    return float(value)
+    return default if value is None else positive_real(value, name)
 
 
 def _found(box: BlackBox, goal: Goal, allowed: float) -> tuple[LazyOperator, Any, float, float]:
