@@ -19,6 +19,8 @@ def round_significand(x: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.f
     # Doubles of one sign are ordered as their codes are, and a carry goes to the next exponent.
     code = x.view(np.uint64) if x.flags.c_contiguous else np.ascontiguousarray(x).view(np.uint64)
     even = (code >> np.uint64(spare)) & np.uint64(1)
+    if bits == 1:  # that is a bit of the exponent: between 1 and 2 units, the even number is 2
+        even |= np.uint64(1)
     even += np.uint64(2 ** (spare - 1) - 1)
     even += code
     even &= np.uint64(2**64 - 2**spare)

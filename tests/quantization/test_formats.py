@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lazyop.quantization.formats import FORMATS, FloatFormat, as_format
@@ -71,6 +71,9 @@ def test_rounding_is_that_of_the_dtype(name):
 
 
 @given(st.floats(-1e6, 1e6), st.integers(1, 12))
+@example(3.0, 1)
+@example(-6.0, 1)
+@example(5.0, 2)
 def test_rounding_without_bounds_is_to_the_nearest_and_ties_to_even(x, t):
     found = FloatFormat(t).round(x)[()]
     if abs(x) < 2.0**-1000:
