@@ -1,7 +1,8 @@
 """Octets of weights from codes of a few bits: what compiled kernels of packed chains read.
 
-A stream of codes of one width has eight lanes of 32-bit words (`lazyop.quantization.bits`), so that
-the same two shifts take the next code of every lane. Importing this module imports Numba.
+Eight neighbouring codes of a stream begin at a byte (`lazyop.quantization.bits`). What is loaded
+from there goes to the lanes of registers, each of which shifts it down to a code of its own.
+Importing this module imports Numba.
 """
 
 from __future__ import annotations
@@ -10,81 +11,165 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
+from lazyop.kernels.jit import has, has_many_registers
 from lazyop.kernels.lanes import FLAGS, picked, shuffled
 from lazyop.kernels.octets import (
     ENTRIES,
     Octet,
     absolute,
-    cut,
     everywhere,
     of_parts,
     parts_of,
-    whole,
 )
-from lazyop.kernels.packing import RAISED
 
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
-_WORDS = ir.VectorType(_INT32, ENTRIES)
+_INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 
-#: Bits of a word, which also has the widest code.
-_WORD = 32
+#: Bytes that the eight longest codes may take, rounded up.
+WINDOW = 32
 
-#: The lanes of neighbouring codes, as in `lazyop.quantization.bits`.
-_PLACES = [0, 2, 4, 6, 1, 3, 5, 7]
-
-
-def _constant(vector: Any, value: float) -> Any:
-    return ir.Constant(vector, [value] * ENTRIES)
-
-
-def _words(context: Any, builder: Any, words: Any, array: Any, at: Any) -> Any:
-    """Return eight neighbouring words."""
-    data = context.make_array(words)(context, builder, array).data
-    pointer = builder.bitcast(builder.gep(data, [at]), _WORDS.as_pointer())
-    return builder.load(pointer, align=4)
-
-
-def _from_bit(builder: Any, words: Any, shift: Any) -> Any:
-    return builder.lshr(words, everywhere(builder, builder.trunc(shift, _INT32)))
+#: Of floating-point numbers: type, bias, and bits below the leading one.
+_FORMATS = {64: (ir.DoubleType(), 1023, 52), 32: (ir.FloatType(), 127, 23)}
 
 
 @intrinsic
-def words_of(typing: Any, words: Any, at: Any) -> Any:
-    """Read eight neighbouring words, one of each lane."""
+def is_short(typing: Any, width: Any, like: Any) -> Any:
+    """Return whether eight neighbouring codes are among 64 bits, where that is worth a loop."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return of_parts(builder, [_words(context, builder, words, *args)])
+        if like.dtype.bitwidth == 32:
+            return context.get_constant(types.boolean, False)
+        return builder.icmp_signed("<=", args[0], args[0].type(8))
 
-    return Octet(types.int32)(words, types.intp), generate
-
-
-@intrinsic
-def words_from(typing: Any, words: Any, at: Any, shift: Any) -> Any:
-    """Read what eight neighbouring words have from a bit on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, at, shift = args
-        low = _words(context, builder, words, array, at)
-        return of_parts(builder, [_from_bit(builder, low, shift)])
-
-    return Octet(types.int32)(words, types.intp, types.intp), generate
+    return types.boolean(types.intp, like), generate
 
 
-@intrinsic
-def words_across(typing: Any, words: Any, at: Any, shift: Any) -> Any:
-    """Read what eight words have from a bit on, not the first one, and the next eight before it."""
+# Of a register's lanes, `together` neighbours, counted from the first one of all, have what is
+# loaded from the byte on with which the first bit of the first of them is. -----------------------
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, at, shift = args
-        low = _words(context, builder, words, array, at)
-        high = _words(context, builder, words, array, builder.add(at, at.type(ENTRIES)))
-        rest = builder.sub(_INT32(_WORD), builder.trunc(shift, _INT32))
-        high = builder.shl(high, everywhere(builder, rest))
-        return of_parts(builder, [builder.or_(_from_bit(builder, low, shift), high)])
 
-    return Octet(types.int32)(words, types.intp, types.intp), generate
+def _byte(builder: Any, width: Any, lane: int) -> Any:
+    return builder.lshr(builder.mul(width, _INT64(lane)), _INT64(3))
+
+
+def _loaded(builder: Any, first: Any, byte: Any, kind: Any) -> Any:
+    pointer = builder.bitcast(builder.gep(first, [byte]), kind.as_pointer())
+    return builder.load(pointer, align=1)
+
+
+def _offsets(builder: Any, width: Any, integer: Any, lanes: list[int], together: int) -> Any:
+    """Return how many bits what is loaded for a lane has before the lane's code."""
+    vector = ir.VectorType(integer, len(lanes))
+    width = width if integer.width == 64 else builder.trunc(width, integer)
+    widths = everywhere(builder, width, len(lanes))
+    firsts = ir.Constant(vector, [lane // together * together for lane in lanes])
+    others = ir.Constant(vector, [lane % together for lane in lanes])
+    before = builder.and_(builder.mul(widths, firsts), ir.Constant(vector, [7] * len(lanes)))
+    return builder.add(before, builder.mul(widths, others))
+
+
+def _copied(builder: Any, first: Any, width: Any, lanes: range, bits: int) -> Any:
+    """Return a register of codes; all lanes have what is loaded for eight short ones."""
+    words = everywhere(builder, _loaded(builder, first, _INT64(0), _INT64), len(lanes))
+    return builder.lshr(words, _offsets(builder, width, _INT64, list(lanes), ENTRIES))
+
+
+def _loaded_in_pairs(builder: Any, first: Any, width: Any, lanes: range, bits: int) -> Any:
+    """Return a register of codes; two neighbouring lanes have 64 bits loaded for them."""
+    words = []
+    for lane in lanes[::2]:
+        word = _loaded(builder, first, _byte(builder, width, lane), _INT64)
+        words.append(everywhere(builder, word, 2))
+    offsets = _offsets(builder, width, _INT64, list(lanes), 2)
+    found = builder.lshr(_side_by_side(builder, words), offsets)
+    return builder.trunc(found, ir.VectorType(ir.IntType(bits), len(lanes)))
+
+
+def _permuted(builder: Any, first: Any, width: Any, lanes: range, bits: int) -> Any:
+    """Return a register of codes; each lane takes its bytes from one window."""
+    count = len(lanes) * bits // 8
+    window = _loaded(builder, first, _INT64(0), ir.VectorType(_INT8, WINDOW))
+    window = shuffled(builder, window, [k % WINDOW for k in range(count)])
+    return _taken(builder, window, width, lanes, ENTRIES, f"avx512.permvar.qi.{8 * count}")
+
+
+def _permuted_by_halves(builder: Any, first: Any, width: Any, lanes: range, bits: int) -> Any:
+    """Return a register of 32 bytes of codes; four lanes take theirs from one half of a window."""
+    half = ir.VectorType(_INT8, WINDOW // 2)
+    halves = [_loaded(builder, first, _byte(builder, width, k), half) for k in lanes[::4]]
+    window = picked(builder, halves[0], halves[-1], list(range(WINDOW)))
+    return _taken(builder, window, width, lanes, 4, "avx2.pshuf.b")
+
+
+def _taken(
+    builder: Any, window: Any, width: Any, lanes: range, together: int, instruction: str
+) -> Any:
+    """Return a register whose lanes have the bytes of a window that begin with their codes."""
+    of_bytes = window.type
+    each = of_bytes.count // len(lanes)
+    place = [(lane, byte) for lane in lanes for byte in range(each)]
+    short = ir.IntType(16)
+    offsets = _offsets(builder, width, short, [lane for lane, _ in place], together)
+    starts = builder.lshr(offsets, ir.Constant(offsets.type, [3] * len(place)))
+    places = builder.add(starts, ir.Constant(starts.type, [byte for _, byte in place]))
+    permute = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(of_bytes, [of_bytes, of_bytes]), "llvm.x86." + instruction
+    )
+    taken = builder.call(permute, [window, builder.trunc(places, of_bytes)])
+    integer = ir.IntType(8 * each)
+    words = builder.bitcast(taken, ir.VectorType(integer, len(lanes)))
+    offsets = _offsets(builder, width, integer, list(lanes), together)
+    rest = builder.and_(offsets, ir.Constant(offsets.type, [7] * len(lanes)))
+    return builder.lshr(words, rest)
+
+
+def _side_by_side(builder: Any, parts: list[Any]) -> Any:
+    """Return a register of shorter ones of one length, a power of two of them."""
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        order = list(range(2 * parts[0].type.count))
+        parts = [picked(builder, *pair, order) for pair in pairs]
+    return parts[0]
+
+
+def codes_read(way: Any) -> Any:
+    """Return a function of compiled code that reads eight neighbouring codes in some way.
+
+    It takes an array of bytes, the byte from which on to read, the width of a code, whether codes
+    are short, as `is_short` has it but known when compiled, and an octet for the dtype. It returns
+    integers as long as entries, with codes of up to 29 bits, or 25 where entries have 32; above a
+    code, there is whatever follows it. Up to `WINDOW` bytes are read.
+    """
+
+    @intrinsic(prefer_literal=True)
+    def codes(typing: Any, data: Any, at: Any, width: Any, short: Any, like: Any) -> Any:
+        bits = int(like.dtype.bitwidth)
+        octet = Octet(types.int64 if bits == 64 else types.int32)
+        size = ENTRIES // octet.parts
+        read = _copied if short.literal_value and bits == 64 else way
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, at, width = args[:3]
+            first = builder.gep(context.make_array(data)(context, builder, array).data, [at])
+            lanes = [range(k, k + size) for k in range(0, ENTRIES, size)]
+            return of_parts(builder, [read(builder, first, width, some, bits) for some in lanes])
+
+        return octet(data, types.intp, types.intp, short, like), generate
+
+    return codes
+
+
+def _best_way() -> Any:
+    """Return the fastest way to read codes of any width."""
+    if has_many_registers():
+        return _permuted if has("avx512vbmi") else _loaded_in_pairs
+    return _permuted_by_halves if has("avx2") else _loaded_in_pairs
+
+
+#: Reads eight neighbouring codes.
+codes = codes_read(_best_way())
 
 
 def _ones(builder: Any, width: Any) -> Any:
@@ -93,89 +178,78 @@ def _ones(builder: Any, width: Any) -> Any:
     return builder.sub(builder.shl(one, width), one)
 
 
-# The codes of directions are multiples of ``2**(1 - width)``, which become numbers by the bits of
-# floats: among those of one exponent, the bits of the significand count. What they are counted from
-# has to be taken off again, and as much as makes the middle one zero. ----------------------------
-
-
-def _doubles(builder: Any, words: Any, position: Any, width: Any) -> Any:
-    """Return the registers of eight directions in double precision."""
-    longs = ir.VectorType(_INT64, ENTRIES // 2)
-    end = builder.add(position, width)
-    # Codes stay where they are: those that end further up belong to a lower exponent.
-    exponent = builder.shl(builder.sub(_INT64(1023 + 53), end), _INT64(52))
-    middle = builder.or_(exponent, builder.shl(_INT64(1), builder.sub(end, _INT64(1))))
-    mask = builder.shl(_ones(builder, width), position)
-    exponent, middle, mask = (everywhere(builder, x, 4) for x in (exponent, middle, mask))
-    # Pairs of lanes are longer integers: the even lanes their lower halves, the odd ones the
-    # upper ones.
-    pairs = builder.bitcast(words, longs)
-    upper = builder.lshr(pairs, ir.Constant(longs, [_WORD] * longs.count))
-    bits = [builder.or_(builder.and_(x, mask), exponent) for x in (pairs, upper)]
-    doubles = ir.VectorType(ir.DoubleType(), longs.count)
-    counts = [builder.bitcast(x, doubles) for x in bits]
-    return [builder.fsub(x, builder.bitcast(middle, doubles)) for x in counts]
-
-
-def _singles(builder: Any, words: Any, position: Any, width: Any) -> Any:
-    """Return the register of eight directions in single precision."""
-    width = builder.trunc(width, _INT32)
-    exponent = builder.shl(builder.sub(_INT32(127 + 24), width), _INT32(23))
-    middle = builder.or_(exponent, builder.shl(_INT32(1), builder.sub(width, _INT32(1))))
-    mask = _ones(builder, width)
-    exponent, middle, mask = (everywhere(builder, x) for x in (exponent, middle, mask))
-    codes = builder.and_(_from_bit(builder, words, position), mask)
-    bits = builder.or_(shuffled(builder, codes, _PLACES), exponent)
-    floats = ir.VectorType(ir.FloatType(), ENTRIES)
-    return [builder.fsub(builder.bitcast(bits, floats), builder.bitcast(middle, floats))]
-
-
 @intrinsic
-def directions(typing: Any, words: Any, position: Any, width: Any, like: Any) -> Any:
+def directions(typing: Any, codes: Any, width: Any, like: Any) -> Any:
     """Return the second entries of eight directions; the first ones are 1 less their magnitudes.
 
-    Codes begin at bit `position` of words, in which there may be others.
+    They are multiples of ``2**(1 - width)``, which become numbers by the bits of floats: among
+    those of one exponent, the bits of the significand count. What they are counted from has to be
+    taken off again, and as much as makes the middle one zero.
     """
-    read = _doubles if like.dtype == types.float64 else _singles
+    bits = like.dtype.bitwidth
+    number, bias, below = _FORMATS[bits]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return of_parts(builder, read(builder, whole(builder, args[0]), *args[1:3]))
+        integer = ir.IntType(bits)
+        width = args[1] if bits == 64 else builder.trunc(args[1], integer)
+        exponent = builder.sub(integer(bias + below + 1), width)
+        exponent = builder.shl(exponent, integer(below))
+        middle = builder.or_(exponent, builder.shl(integer(1), builder.sub(width, integer(1))))
+        each = ENTRIES // like.parts
+        mask, exponent, middle = (
+            everywhere(builder, x, each) for x in (_ones(builder, width), exponent, middle)
+        )
+        numbers = ir.VectorType(number, each)
+        found = []
+        for part in parts_of(builder, args[0]):
+            counted = builder.or_(builder.and_(part, mask), exponent)
+            counted, zero = (builder.bitcast(x, numbers) for x in (counted, middle))
+            found.append(builder.fsub(counted, zero))
+        return of_parts(builder, found)
 
-    return like(words, types.intp, types.intp, like), generate
+    return like(codes, types.intp, like), generate
 
 
 @intrinsic
-def floats(typing: Any, words: Any, width: Any, below: Any, like: Any) -> Any:
-    """Return eight floating-point numbers with so many bits below the leading one, lane by lane.
+def floats(typing: Any, codes: Any, width: Any, below: Any, bias: Any, like: Any) -> Any:
+    """Return eight floating-point numbers: sign, exponent, and so many bits below the leading one.
 
-    They have single precision, and exponent fields raised by `RAISED`: no operand is subnormal.
-    Codes begin at bit 0 of words, in which there may be others.
+    None of them is subnormal in the dtype of the entries, whatever it is in its own format.
     """
-    single = ir.VectorType(ir.FloatType(), ENTRIES)
+    bits = like.dtype.bitwidth
+    number, own_bias, own_below = _FORMATS[bits]
+    integer, each = ir.IntType(bits), ENTRIES // like.parts
+    integers, numbers = ir.VectorType(integer, each), ir.VectorType(number, each)
+
+    def constant(vector: Any, value: Any) -> Any:
+        return ir.Constant(vector, [value] * each)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width, below = (builder.trunc(x, _INT32) for x in args[1:3])
-        above = builder.sub(_INT32(_WORD), width)
-        codes = builder.shl(whole(builder, args[0]), everywhere(builder, above))
-        sign = builder.and_(codes, _constant(_WORDS, 1 << _WORD - 1))
-        size = builder.and_(codes, _constant(_WORDS, (1 << _WORD - 1) - 1))
-        # What is below the leading one belongs into the 23 lowest bits.
-        down = builder.sub(builder.add(above, below), _INT32(23))
-        least = _constant(_WORDS, RAISED << 23)
-        size = builder.add(builder.lshr(size, everywhere(builder, down)), least)
-        # With field 0, there is no leading one, and the exponent is that of field 1. Of other
-        # numbers, what this makes of them is larger.
-        number = builder.bitcast(size, single)
-        twice = builder.fmul(number, _constant(single, 2.0))
-        other = builder.fsub(twice, _constant(single, 2.0 ** (RAISED + 1 - 127)), flags=FLAGS)
-        number = builder.select(builder.fcmp_ordered("<", other, number), other, number)
-        number = builder.bitcast(builder.or_(builder.bitcast(number, _WORDS), sign), single)
-        parts = parts_of(builder, cut(builder, number, like.parts))
-        if like.dtype == types.float64:
-            parts = [builder.fpext(x, ir.VectorType(ir.DoubleType(), x.type.count)) for x in parts]
-        return of_parts(builder, parts)
+        width, below, bias = (x if bits == 64 else builder.trunc(x, integer) for x in args[1:4])
+        # The sign goes to the top, and what is below the leading one to the lowest bits there are.
+        up = builder.sub(integer(bits), width)
+        down = builder.sub(builder.add(up, below), integer(own_below))
+        # With field 0, there is no leading one, and the exponent is that of field 1.
+        first = builder.sub(integer(own_bias), bias)
+        second = builder.add(first, integer(1))
+        first, second = (builder.shl(field, integer(own_below)) for field in (first, second))
+        up, down, first, second = (everywhere(builder, x, each) for x in (up, down, first, second))
+        found = []
+        for part in parts_of(builder, args[0]):
+            code = builder.shl(part, up)
+            sign = builder.and_(code, constant(integers, 1 << bits - 1))
+            size = builder.and_(code, constant(integers, (1 << bits - 1) - 1))
+            size = builder.add(builder.lshr(size, down), first)
+            large = builder.bitcast(size, numbers)
+            twice = builder.fmul(large, constant(numbers, 2.0))
+            small = builder.fsub(twice, builder.bitcast(second, numbers), flags=FLAGS)
+            # Of numbers with other fields, what this makes of them is larger.
+            least = builder.select(builder.fcmp_ordered("<", small, large), small, large)
+            signed = builder.or_(builder.bitcast(least, integers), sign)
+            found.append(builder.bitcast(signed, numbers))
+        return of_parts(builder, found)
 
-    return like(words, types.intp, types.intp, like), generate
+    return like(codes, *(types.intp,) * 3, like), generate
 
 
 # Factors whose strides are below eight: all that they mix is in one octet -------------------------
@@ -233,41 +307,3 @@ def _by_first(builder: Any, seconds: Any, rows: Any) -> Any:
     """Return the products of rows with the first entries of directions, by the second ones."""
     product = builder.fmul(absolute(builder, seconds), rows, flags=FLAGS)
     return builder.fsub(rows, product, flags=FLAGS)
-
-
-@intrinsic
-def blocks(typing: Any, low: Any, high: Any, x: Any) -> Any:
-    """Apply four 2 x 2 blocks to an octet of rows; two octets hold their entries, lane by lane."""
-    return _blocks(x, [0, 2, 1, 3, 0, 2, 1, 3], [0, 1, 4, 5])
-
-
-@intrinsic
-def blocks_transposed(typing: Any, low: Any, high: Any, x: Any) -> Any:
-    """Apply the transposes of what `blocks` applies."""
-    return _blocks(x, [0, 2, 0, 2, 1, 3, 1, 3], [0, 1, 2, 3])
-
-
-def _blocks(x: Any, meets: list[int], first: list[int]) -> Any:
-    """Return the type and the code of products with blocks.
-
-    Lanes have the entries of two blocks in turn. They meet those of their four rows, and the
-    products of the lanes `first` are added to those of the others, for a row of each block in turn.
-    """
-    size = ENTRIES // x.parts
-    in_turn = [i - i % 4 + (0, 2, 1, 3)[i % 4] for i in range(size)]
-    lanes = range(2 * size)
-    terms = [[i for i in lanes if (i % ENTRIES in first) == wanted] for wanted in (True, False)]
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        low, high, rows = (parts_of(builder, octet) for octet in args)
-        entries, sums = low + high, []
-        for k, row in enumerate(rows):
-            met = [i // ENTRIES * 4 + meets[i % ENTRIES] for i in lanes]
-            spread = [shuffled(builder, row, met[i : i + size]) for i in (0, size)]
-            pairs = zip(entries[2 * k : 2 * k + 2], spread, strict=True)
-            products = [builder.fmul(*pair, flags=FLAGS) for pair in pairs]
-            total = builder.fadd(*(picked(builder, *products, term) for term in terms), flags=FLAGS)
-            sums.append(shuffled(builder, total, in_turn))
-        return of_parts(builder, sums)
-
-    return x(x, x, x), generate

@@ -25,12 +25,13 @@ struct Factor {
     int a, b, c, d;       // of the slice
     int conjugated, packs;
     // Of weights that are codes of a few bits; see `coded`.
+    const void* norms;
     double scale;
-    int kind, width, lanes, below, part;
+    int kind, width, norm_width, below, part;
     unsigned infinite, undefined, unused;
 };
 
-enum { FLOATS = 0, DIRECTIONS = 1 };
+enum { FLOATS = 0, DIRECTIONS = 1, ROWS = 2 };
 
 // Which weights of a block can be read several at a time: none, of one output, or of one input.
 enum { APART = 0, ALONG_ROWS = 1, ALONG_COLUMNS = 2 };
@@ -285,38 +286,46 @@ template <class W> struct Reader {
     }
 };
 
-// Code number `index` of a stream: in 32-bit words, cut over one lane or eight, whose order is that of
-// lazyop.quantization.bits.
-__device__ inline unsigned code_at(const Factor& f, unsigned index) {
-    const unsigned* words = static_cast<const unsigned*>(f.weights);
-    const unsigned start = (index >> f.lanes) * f.width, shift = start & 31;
-    const unsigned k = index & ((1u << f.lanes) - 1), lane = (k & 3) << 1 | k >> 2;
-    const unsigned at = (start >> 5 << f.lanes) + lane;
+// Code number `index` of a stream, as in lazyop.quantization.bits.
+__device__ inline unsigned code_at(const void* stream, int width, unsigned index) {
+    const unsigned* words = static_cast<const unsigned*>(stream);
+    const unsigned start = index * width, at = start >> 5, shift = start & 31;
     unsigned code = words[at] >> shift;
-    if (shift + f.width > 32) code |= words[at + (1u << f.lanes)] << (32 - shift);
-    return f.width < 32 ? code & ((1u << f.width) - 1) : code;
+    if (shift + width > 32) code |= words[at + 1] << (32 - shift);
+    return width < 32 ? code & ((1u << width) - 1) : code;
 }
 
 // A floating-point number: sign, exponent and `below` bits of the significand, read as one of single
 // precision, whose bias the scale replaces.
-template <class T> __device__ inline T float_at(const Factor& f, unsigned index) {
-    const unsigned code = code_at(f, index), size = code & ((1u << (f.width - 1)) - 1);
+template <class T> __device__ inline T float_of(const Factor& f, unsigned code, int width) {
+    const unsigned size = code & ((1u << (width - 1)) - 1);
     T number = T(bits_to_float(size << (23 - f.below))) * T(f.scale);
     if (size == f.infinite) number = T(bits_to_float(0x7f800000u));
     if (size >= f.undefined) number = T(bits_to_float(0x7fc00000u));
-    return code >> (f.width - 1) ? -number : number;
+    return code >> (width - 1) ? -number : number;
+}
+template <class T> __device__ inline T float_at(const Factor& f, unsigned index) {
+    return float_of<T>(f, code_at(f.weights, f.width, index), f.width);
 }
 
-// One of the two entries of a column whose absolute values have the sum 1: code index / 2 counts the
-// steps to the second one, entry index % 2 is asked for. The scale is that of a step.
+// One of the two entries of a column or row whose absolute values have the sum 1: code index / 2 counts
+// the steps to the second one, entry index % 2 is asked for.
 template <class T> __device__ inline T direction_at(const Factor& f, unsigned index) {
-    const T along = T(int(code_at(f, index >> 1)) - (1 << (f.width - 1))) * T(f.scale);
+    const T step = T(bits_to_float(unsigned(128 - f.width) << 23));  // 2^(1 - width)
+    const T along = T(int(code_at(f.weights, f.width, index >> 1)) - (1 << (f.width - 1))) * step;
     if (index & 1) return along;
     return along < 0 ? T(1) + along : T(1) - along;
 }
 
+// An entry of a row that is a direction times a floating-point number.
+template <class T> __device__ inline T row_entry_at(const Factor& f, unsigned index) {
+    const unsigned norm = code_at(f.norms, f.norm_width, index >> 1);
+    return float_of<T>(f, norm, f.norm_width) * direction_at<T>(f, index);
+}
+
 template <class T> __device__ inline void decode(const Factor& f, unsigned index, T& number) {
-    number = f.kind == FLOATS ? float_at<T>(f, index) : direction_at<T>(f, index);
+    if (f.kind == FLOATS) number = float_at<T>(f, index);
+    else number = f.kind == DIRECTIONS ? direction_at<T>(f, index) : row_entry_at<T>(f, index);
 }
 template <class T>
 __device__ inline void decode(const Factor& f, unsigned index, complex_number<T>& number) {

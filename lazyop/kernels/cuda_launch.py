@@ -46,8 +46,8 @@ _FACTOR = np.dtype(
         ("weights", "u8"),
         *((name, "i4") for name in ("outer", "inner", "row", "column")),
         *((name, "i4") for name in ("a", "b", "c", "d", "conjugated", "packs")),
-        ("scale", "f8"),
-        *((name, "i4") for name in ("kind", "width", "lanes", "below", "part")),
+        *(("norms", "u8"), ("scale", "f8")),
+        *((name, "i4") for name in ("kind", "width", "norm_width", "below", "part")),
         *((name, "u4") for name in ("infinite", "undefined", "unused")),
     ]
 )
@@ -83,6 +83,7 @@ class CodeKind(IntEnum):
 
     FLOATS = 0  #: floating-point numbers
     DIRECTIONS = 1  #: columns of two entries whose absolute values have the sum 1
+    ROWS = 2  #: rows of such entries, and a floating-point number times each
 
 
 #: A code that no code of up to 31 bits is.
@@ -96,8 +97,8 @@ class Codes:
     Attributes
     ----------
     kind : CodeKind
-    width, lanes : int
-        Bits of a code, and over how many lanes of words the stream is cut.
+    width : int
+        Bits of a code.
     below : int
         Bits of a significand below the leading one.
     part : int
@@ -105,18 +106,20 @@ class Codes:
     infinite, undefined : int
         The code of infinity, and the least one of those that are no number, signs left out.
     scale : float
-        What numbers of single precision with these fields are to be multiplied by; of directions,
-        a step.
+        What numbers of single precision with these fields are to be multiplied by.
+    norms, norm_width : int
+        Of rows: bytes from the stream of directions to that of the numbers, and bits of one.
     """
 
     kind: CodeKind
     width: int
-    lanes: int
     below: int = 0
     part: int = 0
     infinite: int = NO_CODE
     undefined: int = NO_CODE
     scale: float = 1.0
+    norms: int = 0
+    norm_width: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Weights:
 
 
 #: What the fields of codes hold for weights that are none.
-_PLAIN = Codes(CodeKind.FLOATS, 0, 1)
+_PLAIN = Codes(CodeKind.FLOATS, 0)
 
 
 @dataclass(frozen=True)
@@ -229,8 +232,9 @@ def record_of(found: Pass, weights: Sequence[Weights], *, conjugated: bool) -> R
             shape = found.shapes[place]
             codes = held.codes or _PLAIN
             record["factor"][0, at] = (
-                *(held.address, i, j, k, l, *shape, conjugated, held.packs, codes.scale),
-                *(codes.kind, codes.width, codes.lanes.bit_length() - 1, codes.below, codes.part),
+                *(held.address, i, j, k, l, *shape, conjugated, held.packs),
+                *(held.address + codes.norms, codes.scale),
+                *(codes.kind, codes.width, codes.norm_width, codes.below, codes.part),
                 *(codes.infinite, codes.undefined, 0),
             )
             at += 1

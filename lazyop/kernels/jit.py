@@ -55,11 +55,16 @@ def machine_code(kernel: Callable[..., None], dtype: np.dtype[Any]) -> Code:
     return Code(compiled.fndesc.llvm_func_name, object_code)
 
 
-def has_many_registers() -> bool:
-    """Return whether there are 32 vector registers of 32 bytes, rather than 16 or shorter ones."""
+def has(extension: str) -> bool:
+    """Return whether code is compiled for an extension of the processor's instructions."""
     config: Any = numba.config
     features = config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
-    return "+avx512vl" in features.split(",")
+    return f"+{extension}" in features.split(",")
+
+
+def has_many_registers() -> bool:
+    """Return whether there are 32 vector registers of 32 bytes, rather than 16 or shorter ones."""
+    return has("avx512vl")
 
 
 def compiled(function: Any) -> Any:

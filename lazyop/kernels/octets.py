@@ -15,11 +15,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from lazyop.kernels.lanes import FLAGS, picked, shuffled
+from lazyop.kernels.jit import has_many_registers
+from lazyop.kernels.lanes import FLAGS, shuffled
 from lazyop.kernels.packing import REGISTER_BYTES
 
 #: Entries of an octet.
 ENTRIES = 8
+
+#: Of a register.
+_BYTES = 2 * REGISTER_BYTES if has_many_registers() else REGISTER_BYTES
 
 _INT32 = ir.IntType(32)
 
@@ -34,7 +38,7 @@ class Octet(types.Type):  # type: ignore[misc]
     @property
     def parts(self) -> int:
         """How many registers there are."""
-        return max(1, ENTRIES * int(self.dtype.bitwidth) // (8 * REGISTER_BYTES))
+        return max(1, ENTRIES * int(self.dtype.bitwidth) // (8 * _BYTES))
 
 
 @register_model(Octet)
@@ -53,19 +57,6 @@ def parts_of(builder: Any, octet: Any) -> list[Any]:
 def of_parts(builder: Any, parts: list[Any]) -> Any:
     """Return code that makes an octet of registers."""
     return cgutils.pack_struct(builder, parts)
-
-
-def whole(builder: Any, octet: Any) -> Any:
-    """Return code that has an octet in one register."""
-    first, *more = parts_of(builder, octet)
-    return picked(builder, first, more[0], list(range(ENTRIES))) if more else first
-
-
-def cut(builder: Any, register: Any, count: int) -> Any:
-    """Return code that makes an octet of so many parts from one register."""
-    size = ENTRIES // count
-    each = [list(range(k, k + size)) for k in range(0, ENTRIES, size)]
-    return of_parts(builder, [shuffled(builder, register, places) for places in each])
 
 
 def absolute(builder: Any, x: Any) -> Any:
@@ -159,18 +150,6 @@ def magnitude(typing: Any, x: Any) -> Any:
         return of_parts(builder, [absolute(builder, part) for part in parts_of(builder, args[0])])
 
     return x(x), generate
-
-
-@intrinsic
-def scaled(typing: Any, x: Any, factor: Any) -> Any:
-    """Return an octet times one number."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        factors = everywhere(builder, args[1], ENTRIES // x.parts)
-        parts = parts_of(builder, args[0])
-        return of_parts(builder, [builder.fmul(part, factors, flags=FLAGS) for part in parts])
-
-    return x(x, x.dtype), generate
 
 
 _INLINED = {"forceinline": True, "_nrt": False}

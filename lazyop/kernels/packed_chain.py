@@ -13,29 +13,25 @@ from lazyop.kernels import aligned
 from lazyop.kernels.addresses import address
 from lazyop.kernels.calls import Call
 from lazyop.kernels.machine_code import kernel
-from lazyop.kernels.packing import RAISED
 from lazyop.kernels.plan import choose_packed_tiling
 
 __all__ = ["FEWEST_ROWS", "GUARD", "PackedChain"]
 
 Values = npt.NDArray[Any]
 
-#: The least order: streams of as many codes have eight lanes.
+#: The least order.
 FEWEST_ROWS = 256
 
-#: Words that are read beyond the last code, whatever is in them.
-GUARD = 8
+#: Bytes that may be read beyond the last code, whatever is in them.
+GUARD = 32
 
-#: The widths of directions that a significand of the dtype holds as well as a lane's word does, and
-#: those of floats that a word holds.
-_DIRECTION_WIDTHS, _FLOAT_WIDTHS = {"f": range(1, 24), "d": range(1, 31)}, range(2, 33)
+#: The widths of directions that a significand of the dtype holds as well as the kernel does, and
+#: those of norms that it reads.
+_DIRECTION_WIDTHS = {"f": range(1, 24), "d": range(1, 30)}
+_NORM_WIDTHS = {"f": range(2, 26), "d": range(2, 30)}
 
-#: Of single precision, as which the last factor is read: bias, greatest field, and bits of the
-#: significand, the leading one left out.
-_BIAS, _LAST_FIELD, _BELOW = 127, 254, 23
-
-#: Exponents of the scale that then remains, which with those of directions stay in the range.
-_LARGEST_SCALE = {"f": 120, "d": 900}
+#: Of the dtype, as which norms are read: bias, and bits of the significand below the leading one.
+_FORMATS = {"f": (127, 23), "d": (1023, 52)}
 
 
 @dataclass(frozen=True)
@@ -44,21 +40,23 @@ class PackedChain:
 
     Attributes
     ----------
-    words : uint32 array
-        All streams, and at least `GUARD` words after them.
+    data : array of uint8
+        All streams, and at least `GUARD` bytes after them.
     directions : tuple of (int, int)
-        First word and width of the codes of the columns of a factor, for all factors but the last,
-        leftmost first.
-    last : tuple of int
-        First word and width of the codes of the last factor's entries, and bits of a significand
-        below the leading one.
+        First byte and width of the codes of the columns of a factor, leftmost first; for the last
+        one, of its rows.
+    norms : tuple of (int, int)
+        The same for what the last factor's rows are multiplied by.
+    below : int
+        Bits of a norm's significand below the leading one.
     bias : int
         Of their exponents.
     """
 
-    words: npt.NDArray[np.uint32]
+    data: npt.NDArray[np.uint8]
     directions: tuple[tuple[int, int], ...]
-    last: tuple[int, int, int]
+    norms: tuple[int, int]
+    below: int
     bias: int
 
     @cached_property
@@ -68,24 +66,22 @@ class PackedChain:
     @property
     def levels(self) -> int:
         """How many factors there are."""
-        return len(self.directions) + 1
-
-    @property
-    def _scale(self) -> int:
-        """The power of two that is left out where the last factor is read."""
-        return _BIAS - RAISED - self.bias
+        return len(self.directions)
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Whether the compiled kernel reads these codes, for products in a dtype."""
-        if self.levels < FEWEST_ROWS.bit_length() - 1 or dtype.char not in "fd":
+        if self.levels < FEWEST_ROWS.bit_length() - 1 or dtype.char not in _FORMATS:
             return False
-        _, width, below = self.last
+        bias, most_below = _FORMATS[dtype.char]
+        width = self.norms[1]
+        last = (1 << (width - 1 - self.below)) - 1  # the greatest field
         return (
             all(w in _DIRECTION_WIDTHS[dtype.char] for _, w in self.directions)
-            and width in _FLOAT_WIDTHS
-            and below <= _BELOW
-            and (1 << (width - 1 - below)) + RAISED <= _LAST_FIELD
-            and -60 < self._scale < _LARGEST_SCALE[dtype.char]
+            and width in _NORM_WIDTHS[dtype.char]
+            and self.below <= most_below
+            # All norms are in the range, and none is subnormal.
+            and last - self.bias <= bias
+            and self.bias + self.below < bias
         )
 
     def vector(self, x: Values, *, transposed: bool) -> Values:
@@ -107,16 +103,15 @@ class PackedChain:
     def _make_calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:
         rows = 1 << self.levels
         ends, stages = self._table()
-        scale = np.ldexp(1.0, [self._scale]).astype(dtype)
         strides = tuple(map(int, stages[:, 0]))
         tiling = choose_packed_tiling(strides, rows, self.levels, dtype.itemsize)
         span, width, count, threads = tiling.span, tiling.width, tiling.low_stages, tiling.threads
 
         def call(name: str, units: int, *own: int | Values) -> Call:
             code = kernel("packed_pairs", name + "_transposed" * transposed, dtype)
-            return Call(code, dtype, units, threads, 0, self.words, stages, own, tiling.wakes)
+            return Call(code, dtype, units, threads, 0, self.data, stages, own, tiling.wakes)
 
-        low = call("low", rows // span, scale, ends, count, span)
+        low = call("low", rows // span, ends, count, span)
         if count == len(stages):
             return (low,)
         high = call("high", span // width, count, span, width, rows)
@@ -127,11 +122,11 @@ class PackedChain:
 
         Factors of strides from 8 on are applied two at a time, or one and then two at a time.
         """
-        order = self.directions[::-1]  # strides 2, 4, ...
-        ends = np.array([*self.last, *order[0], *order[1]], dtype=np.int64)
-        rows, k = [], 2
+        one, two, four, *order = self.directions[::-1]  # strides 1, 2, 4, ...
+        ends = np.array([*one, *self.norms, self.below, self.bias, *two, *four], dtype=np.int64)
+        rows, k = [], 0
         while k < len(order):
             single = (len(order) - k) % 2 == 1
-            rows.append((2 << k, *order[k], *((0, 0) if single else order[k + 1])))
+            rows.append((8 << k, *order[k], *((0, 0) if single else order[k + 1])))
             k += 1 if single else 2
         return ends, np.array(rows, dtype=np.int64)

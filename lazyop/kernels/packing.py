@@ -40,10 +40,6 @@ REGISTER_BYTES = 32
 #: neighbouring interleaved rows take some of those together.
 PANEL_COLUMNS = 64
 
-#: What is added to the exponent fields of packed floating-point numbers while they are read as
-#: numbers of single precision: subnormal operands are slow.
-RAISED = 64
-
 
 class Kind(IntEnum):
     """What a stage is."""

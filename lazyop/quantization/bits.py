@@ -1,9 +1,8 @@
-"""Integers of a few bits each, side by side in memory.
+"""Integers of a few bits each, one after another in memory.
 
-A stream of codes of one width is cut over lanes: neighbouring codes belong to one lane each, the
-codes of a lane follow each other bit by bit, least bit first, and the 32-bit words of the lanes are
-interleaved. A compiled loop takes one code of every lane by the same two shifts. With one lane, the
-codes simply follow each other. Codes of different widths have one lane, and go one by one.
+A stream of codes of one width has code `k` from its bit ``k * width`` on, least bit first, in whole
+32-bit words: eight neighbouring codes begin at a byte, and have as many bytes as one has bits.
+Codes of different widths go one by one.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "LANES",
-    "lanes_for",
     "pack",
     "pack_each",
     "read",
@@ -24,18 +21,10 @@ __all__ = [
     "windows",
 ]
 
-#: Lanes of a stream that fills them to the last word.
-LANES = 8
-
 _WORD = 32
 
 Codes = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-
-
-def lanes_for(count: int) -> int:
-    """Return the number of lanes of a stream of so many codes: none of them is to have a gap."""
-    return LANES if count % (LANES * _WORD) == 0 else 1
 
 
 def stream_bytes(count: int, width: int) -> int:
@@ -46,11 +35,10 @@ def stream_bytes(count: int, width: int) -> int:
 def pack(codes: Codes, width: int) -> Bytes:
     """Return a stream of codes from 0 to ``2**width - 1``."""
     codes = codes.ravel()
-    count, lanes = codes.size, lanes_for(codes.size)
-    bits = np.zeros(8 * stream_bytes(count, width), dtype=np.uint8)
-    index = np.arange(count)
+    bits = np.zeros(8 * stream_bytes(codes.size, width), dtype=np.uint8)
+    table = bits[: codes.size * width].reshape(codes.size, width)
     for k in range(width):
-        bits[_bit(index, width, k, lanes)] = (codes >> k) & 1
+        table[:, k] = (codes >> k) & 1
     return np.packbits(bits, bitorder="little")
 
 
@@ -59,34 +47,17 @@ def read(stream: Bytes, count: int, width: int, index: Codes) -> Codes:
     codes = np.zeros(index.shape, dtype=np.int64)
     if width == 0:
         return codes
-    lanes = lanes_for(count)
     words = np.frombuffer(stream, dtype="<u4", count=stream_bytes(count, width) // 4)
     for k in range(0, width, _WORD):
         piece = min(_WORD, width - k)
-        start = index // lanes * width + k
-        at = start // _WORD * lanes + _lane(index, lanes)
-        low = words.take(at).astype(np.uint64)
-        high = words.take(at + lanes, mode="clip").astype(np.uint64)  # past the end if not needed
-        both = (low | high << np.uint64(_WORD)) >> (start % _WORD).astype(np.uint64)
+        start = index * width + k
+        low = words.take(start // _WORD).astype(np.uint64)
+        high = words.take(start // _WORD + 1, mode="clip")  # past the end if not needed
+        both = (low | high.astype(np.uint64) << np.uint64(_WORD)) >> (start % _WORD).astype(
+            np.uint64
+        )
         codes |= (both & np.uint64(2**piece - 1)).astype(np.int64) << k
     return codes
-
-
-def _lane(index: Codes, lanes: int) -> Codes:
-    """Return the lanes of codes.
-
-    Of eight neighbouring ones, the first four are in the even lanes, the others in the odd ones:
-    the lower and the upper halves of registers of 64-bit integers.
-    """
-    k = index % lanes
-    return k % 4 * 2 + k // 4 if lanes == LANES else k
-
-
-def _bit(index: Codes, width: int, k: int, lanes: int) -> Codes:
-    """Return where bit ``k`` of codes lies in a stream, counted in bits."""
-    within = index // lanes * width + k
-    place: Codes = (within // _WORD * lanes + _lane(index, lanes)) * _WORD + within % _WORD
-    return place
 
 
 def pack_each(codes: Codes, widths: Codes) -> Bytes:

@@ -17,7 +17,16 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.quantization.bits import Bytes, Codes, put_number, take_number
 from lazyop.quantization.formats import FloatFormat
 
-__all__ = ["CODINGS", "Coding", "Directions", "Floats", "Ratios", "directions"]
+__all__ = [
+    "CODINGS",
+    "Coding",
+    "Directions",
+    "Floats",
+    "Ratios",
+    "Rows",
+    "as_multiples",
+    "directions",
+]
 
 Values = npt.NDArray[Any]
 
@@ -199,6 +208,50 @@ class Directions:
         return cls(bits), at
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of two real entries: a direction as of columns, times a floating-point number.
+
+    Parameters
+    ----------
+    bits : int
+        Width of the code of a direction.
+    format : FloatFormat
+        Of the numbers.
+    """
+
+    bits: int
+    format: FloatFormat
+    tag: ClassVar[int] = 3
+
+    def streams(self, pattern: Pattern, parts: int) -> list[tuple[int, int]]:
+        """Return a stream of the directions, and one of the numbers."""
+        return [(pattern.b, self.bits), (pattern.b, self.format.bits)]
+
+    def encode(self, values: Values) -> list[Codes]:
+        """Return the nearest directions, and of their multiples the nearest ones to the rows."""
+        codes, numbers = as_multiples(values[:, :, 0], values[:, :, 1], self.bits)
+        return [codes, self.format.encode(self.format.round(numbers)).astype(np.int64)]
+
+    def decode(self, codes: Sequence[Codes], pattern: Pattern, dtype: np.dtype[Any]) -> Values:
+        """Return the rows."""
+        numbers = self.format.decode(codes[1])
+        return np.stack([numbers * x for x in directions(codes[0], self.bits)], axis=2).astype(
+            dtype
+        )
+
+    def header(self) -> bytes:
+        """Return the width of a direction, and what `Floats` has of the numbers."""
+        return put_number(self.bits) + Floats(self.format).header()
+
+    @classmethod
+    def from_header(cls, data: Bytes, at: int) -> tuple[Self, int]:
+        """Read what `header` wrote."""
+        along, at = Directions.from_header(data, at)
+        numbers, at = Floats.from_header(data, at)
+        return cls(along.bits, numbers.format), at
+
+
 def direction_codes(top: Values, bottom: Values, bits: int | Codes) -> Codes:
     """Return the codes of the directions nearest to ``(top, bottom)``; of any one where both are 0.
 
@@ -223,4 +276,11 @@ def directions(codes: Codes, bits: int | Codes) -> tuple[Values, Values]:
     return 1.0 - np.abs(along), along
 
 
-CODINGS: dict[int, type[Coding]] = {cls.tag: cls for cls in (Floats, Ratios, Directions)}
+def as_multiples(first: Values, second: Values, bits: int) -> tuple[Codes, Values]:
+    """Return the codes of the directions nearest to pairs, and their multiples nearest to those."""
+    codes = direction_codes(first, second, bits)
+    x, y = directions(codes, bits)
+    return codes, (x * first + y * second) / (x * x + y * y)
+
+
+CODINGS: dict[int, type[Coding]] = {cls.tag: cls for cls in (Floats, Ratios, Directions, Rows)}

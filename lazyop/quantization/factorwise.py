@@ -16,9 +16,9 @@ from lazyop.kernels.array_api import kronecker_sparse_elementwise, kronecker_spa
 from lazyop.kernels.packed_chain import FEWEST_ROWS, GUARD, PackedChain
 from lazyop.kernels.plan import has_compiled
 from lazyop.quantization.bits import Bytes, pack, put_number, read, stream_bytes, take_number
-from lazyop.quantization.codings import CODINGS, Coding, Directions, Floats
+from lazyop.quantization.codings import CODINGS, Coding, Directions, Rows
 
-__all__ = ["Factorwise", "Tile", "pack_factorwise"]
+__all__ = ["Factorwise", "PackedFactor", "Tile", "pack_factorwise"]
 
 Values = npt.NDArray[Any]
 
@@ -35,7 +35,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class _Factor:
+class PackedFactor:
     """One packed factor: its pattern, its coding, and where its streams begin."""
 
     pattern: Pattern
@@ -43,6 +43,7 @@ class _Factor:
     streams: tuple[tuple[int, int, int], ...]  #: first byte, codes for each block, width
 
     def tiles(self) -> Iterator[Tile]:
+        """Yield all blocks, some at a time."""
         a, b, c, d = self.pattern
         blocks = max(1, _TILE_ENTRIES // (b * c))
         across = min(d, blocks)
@@ -52,6 +53,7 @@ class _Factor:
                 yield Tile(slice(i, min(i + down, a)), slice(j, min(j + across, d)))
 
     def decode(self, data: Bytes, tile: Tile, dtype: np.dtype[Any]) -> Values:
+        """Return the entries of some blocks."""
         a, _, _, d = self.pattern
         i, j = (np.arange(s.start, s.stop) for s in (tile.i, tile.j))
         codes = []
@@ -77,7 +79,7 @@ class Factorwise:
 
     data: Bytes
     dtype: np.dtype[Any]
-    factors: tuple[_Factor, ...]
+    factors: tuple[PackedFactor, ...]
 
     @cached_property
     def chain(self) -> Chain:
@@ -111,7 +113,7 @@ class Factorwise:
     def compiled(self) -> PackedChain | None:
         """What reads the bits in compiled code; None where it does not take such a chain."""
         *others, last = self.factors
-        if not has_compiled() or not isinstance(last.coding, Floats):
+        if not has_compiled() or not isinstance(last.coding, Rows):
             return None
         if not all(isinstance(factor.coding, Directions) for factor in others):
             return None
@@ -120,13 +122,13 @@ class Factorwise:
             return None
         if self.chain != Chain.square_dyadic(size):
             return None
-        start, _, width = last.streams[0]
         form = last.coding.format
-        words = np.require(self.data, requirements="A")[: self.data.size // 4 * 4].view(np.uint32)
+        (start, _, width), norms = last.streams[0], last.streams[1]
         chain = PackedChain(
-            words,
-            tuple((f.streams[0][0] // 4, f.streams[0][2]) for f in others),
-            (start // 4, width, form.significand_bits - 1),
+            self.data,
+            (*((f.streams[0][0], f.streams[0][2]) for f in others), (start, width)),
+            (norms[0], norms[2]),
+            form.significand_bits - 1,
             form.bias or 0,
         )
         return chain if form.specials == "none" and chain.takes(self.dtype) else None
@@ -171,7 +173,7 @@ class Factorwise:
             for m, width in coding.streams(pattern, _parts(dtype)):
                 streams.append((start, m, width))
                 start += stream_bytes(pattern.a * m * pattern.d, width)
-            factors.append(_Factor(pattern, coding, tuple(streams)))
+            factors.append(PackedFactor(pattern, coding, tuple(streams)))
         start += _guard(described[0][0].shape[0], [coding for _, coding in described])
         if start != data.size:
             raise ValueError(f"the packed weights are {data.size} bytes, not {start}")
@@ -208,7 +210,7 @@ def _apply_block(values: Values, X: Values, *, transposed: bool, conjugated: boo
 def _guard(rows: int, codings: Sequence[Coding]) -> int:
     """Return the bytes after the streams that compiled products may read, whatever is in them."""
     may_compile = rows >= FEWEST_ROWS and any(isinstance(c, Directions) for c in codings)
-    return 4 * GUARD if may_compile else 0
+    return GUARD if may_compile else 0
 
 
 def _parts(dtype: np.dtype[Any]) -> int:

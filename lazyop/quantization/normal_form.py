@@ -18,7 +18,14 @@ from lazyop.butterfly.pattern import Pattern
 from lazyop.quantization.balance import balanced
 from lazyop.quantization.bits import Bytes
 from lazyop.quantization.by_energy import ByEnergy
-from lazyop.quantization.codings import Coding, Directions, Floats, Ratios
+from lazyop.quantization.codings import (
+    Coding,
+    Directions,
+    Floats,
+    Ratios,
+    Rows,
+    as_multiples,
+)
 from lazyop.quantization.disjoint import transposed
 from lazyop.quantization.errors import relative_error
 from lazyop.quantization.factorwise import Factorwise, pack_factorwise
@@ -84,7 +91,8 @@ def normal_form(
     1 and left out. Kept are its place, the ratios of the other entries to it, as fixed-point
     numbers of as many bits for all columns of a factor, and the entries of the last factor, as
     floating-point numbers. Of columns of two real entries, absolute values have the sum 1 instead,
-    and one fixed-point number is kept. Compiled products read such weights directly.
+    and one fixed-point number is kept; of the last factor's rows, where they have two, one such
+    number and a floating-point one. Compiled products read such weights directly.
 
     With ``widths="number"``, for square dyadic chains, columns have unit norm instead. Then an
     error in the direction of a column counts by the norm of a row of the product of all factors
@@ -216,8 +224,18 @@ def _pack_by_factor(
         sizes = sizes.reshape(a, b, 1, d)
     values = times_power(values, power)
     _check_range(values, dtype)
-    codings.append(Floats(_narrowest(values, sizes, _between(1, fineness - 0.75))))
-    return pack_factorwise([*quantized, values.astype(dtype)], codings, head(Factorwise, dtype))
+    values = values.astype(dtype)
+    codings.append(_last_coding(values, sizes, fineness))
+    return pack_factorwise([*quantized, values], codings, head(Factorwise, dtype))
+
+
+def _last_coding(values: Values, weights: Reals, fineness: float) -> Coding:
+    """Return the coding of the last factor; errors of its rows have weights."""
+    if values.shape[2] != 2 or values.dtype.kind == "c":
+        return Floats(_narrowest(values, weights, _between(1, fineness - 0.75)))
+    along = _between(1, fineness + 2)
+    _, numbers = as_multiples(values[:, :, 0], values[:, :, 1], along)
+    return Rows(along, _narrowest(numbers[:, :, None], weights, _between(1, fineness + 0.25)))
 
 
 def _with_largest_one(values: Values) -> Values:

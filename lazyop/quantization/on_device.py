@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lazyop.kernels.cuda_chain import DeviceChain, coded_chain
 from lazyop.kernels.cuda_launch import NO_CODE, CodeKind, Codes, Weights
-from lazyop.quantization.bits import lanes_for
-from lazyop.quantization.codings import Coding, Directions, Floats
-from lazyop.quantization.factorwise import Factorwise
+from lazyop.quantization.codings import Directions, Floats, Rows
+from lazyop.quantization.factorwise import Factorwise, PackedFactor
 
 if TYPE_CHECKING:
     from lazyop.butterfly.pattern import Pattern
     from lazyop.kernels.cuda_chain import Machine
     from lazyop.namespaces import Array
+    from lazyop.quantization.formats import FloatFormat
 
 __all__ = ["device_codes", "is_readable"]
 
@@ -29,7 +30,7 @@ _INT32 = 2**31 - 1
 def is_readable(store: object) -> bool:
     """Whether kernels on a device read the codes of a packed butterfly."""
     return isinstance(store, Factorwise) and all(
-        _codes(store, factor.pattern, factor.coding) is not None for factor in store.factors
+        _codes(store, factor) is not None for factor in store.factors
     )
 
 
@@ -53,36 +54,47 @@ def device_codes(store: object, stream: Array, machine: Machine) -> DeviceChain 
         return None
     weights = []
     for factor in reversed(store.factors):
-        a, b, c, d = factor.pattern
-        codes = _codes(store, factor.pattern, factor.coding)
-        start, _, _ = factor.streams[0]
-        parts = 1 + (store.dtype.kind == "c")
-        steps = (parts * b * c * d, parts * c * d, parts * d, 1)
-        if codes is not None and codes.kind is CodeKind.DIRECTIONS:
-            steps = (2 * c * d, 1, 2 * d, 2)
-        address = machine.address(stream) + start
-        weights.append(Weights(address, (a, b, c, d), steps, 1, codes))
+        codes = _codes(store, factor)
+        assert codes is not None
+        address = machine.address(stream) + factor.streams[0][0]
+        steps = _steps(factor.pattern, codes.kind, 1 + (store.dtype.kind == "c"))
+        weights.append(Weights(address, (*factor.pattern,), steps, 1, codes))
     return coded_chain(stream, weights, store.dtype, machine)
 
 
-def _codes(store: Factorwise, pattern: Pattern, coding: Coding) -> Codes | None:
+def _steps(pattern: Pattern, kind: CodeKind, parts: int) -> tuple[int, int, int, int]:
+    """Return the steps along a, b, c and d in codes; in entries where a code has two of them."""
+    _, b, c, d = pattern
+    if kind is CodeKind.DIRECTIONS:
+        return 2 * c * d, 1, 2 * d, 2
+    if kind is CodeKind.ROWS:
+        return 2 * b * d, 2 * d, 1, 2
+    return parts * b * c * d, parts * c * d, parts * d, 1
+
+
+def _codes(store: Factorwise, factor: PackedFactor) -> Codes | None:
     """Return how to read the codes of a factor; None where kernels don't."""
     parts = 1 + (store.dtype.kind == "c")
-    ((m, width), *more) = coding.streams(pattern, parts)
-    count = pattern.a * m * pattern.d
-    if more or 2 * count * max(width, 1) > _INT32:
+    a, _, _, d = factor.pattern
+    if any(2 * a * m * d * max(width, 1) > _INT32 for _, m, width in factor.streams):
+        return None
+    coding, width = factor.coding, factor.streams[0][2]
+    if isinstance(coding, Floats):
+        return _floats(coding.format, width, d)
+    if parts != 1 or width > _DIRECTIONS[store.dtype.itemsize]:
         return None
     if isinstance(coding, Directions):
-        widest = _DIRECTIONS[store.dtype.itemsize // parts]
-        fits = width <= widest and parts == 1
-        step = 2 / 2**width
-        codes = Codes(CodeKind.DIRECTIONS, width, lanes_for(count), scale=step)
-        return codes if fits else None
-    return _floats(coding, width, count, pattern.d) if isinstance(coding, Floats) else None
+        return Codes(CodeKind.DIRECTIONS, width)
+    if isinstance(coding, Rows):
+        (first, _, _), (start, _, norm_width) = factor.streams
+        norms = _floats(coding.format, norm_width, d)
+        if norms is not None:
+            to_norms = {"norms": start - first, "norm_width": norm_width}
+            return replace(norms, kind=CodeKind.ROWS, width=width, **to_norms)
+    return None
 
 
-def _floats(coding: Floats, width: int, count: int, part: int) -> Codes | None:
-    form: Any = coding.format
+def _floats(form: FloatFormat, width: int, part: int) -> Codes | None:
     below = form.significand_bits - 1
     fields = width - 1 - below
     scale = _BIAS - 1 + form.min_exponent
@@ -98,6 +110,4 @@ def _floats(coding: Floats, width: int, count: int, part: int) -> Codes | None:
         "none": (NO_CODE, NO_CODE),
     }
     infinite, undefined = special[form.specials]
-    return Codes(
-        CodeKind.FLOATS, width, lanes_for(count), below, part, infinite, undefined, 2.0**scale
-    )
+    return Codes(CodeKind.FLOATS, width, below, part, infinite, undefined, 2.0**scale)

@@ -68,8 +68,9 @@ class PackedButterfly(LazyOperator):
     Products unpack a part of the weights at a time. The adjoint, the transpose and the conjugate
     share the bits. `unpack` gives the butterfly whose entries are the same numbers as floats;
     `astype` does so in any precision, its own included, and ``.to`` another namespace as well,
-    since bits are read on NumPy alone; and on CuPy where every entry is a floating-point number of
-    up to 8 exponent bits, or every column a direction, with codes of one width a factor.
+    since bits are read on NumPy alone; and on CuPy where factors have codes of one width, and every
+    entry is a floating-point number of up to 8 exponent bits, every column a direction, or every
+    row a direction times such a number.
 
     Parameters
     ----------

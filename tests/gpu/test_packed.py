@@ -11,7 +11,7 @@ from market import random
 import lazyop as lo
 from lazyop.kernels import cuda
 from lazyop.quantization import bits
-from lazyop.quantization.codings import Directions, Floats, Ratios
+from lazyop.quantization.codings import Directions, Floats, Ratios, Rows
 from lazyop.quantization.on_device import is_readable
 from lazyop.quantization.packed import PackedButterfly, pack_butterfly
 
@@ -80,9 +80,9 @@ def test_floats(name, dtype, device):
 def test_directions(width, device):
     for chain in (CHAINS["short"], CHAINS["long"]):
         values = [random("float32", *p, seed=k) for k, p in enumerate(chain)]
-        codings = [Directions(width)] * (len(values) - 1) + [Floats(FORMATS["float16"])]
-        packed = pack_butterfly(values, codings)
-        agree(device(packed), packed.unpack().tosparse().toarray(), "float32")
+        for last in (Floats(FORMATS["float16"]), Rows(width, FORMATS["float16"])):
+            packed = pack_butterfly(values, [Directions(width)] * (len(values) - 1) + [last])
+            agree(device(packed), packed.unpack().tosparse().toarray(), "float32")
 
 
 @pytest.mark.parametrize("name", FORMATS)

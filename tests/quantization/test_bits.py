@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyop.quantization.bits import (
-    LANES,
-    lanes_for,
     pack,
     pack_each,
     put_number,
@@ -32,19 +30,21 @@ def test_codes_come_back_from_any_place(width, count, seed):
     np.testing.assert_array_equal(read(stream, count, width, index), codes[index])
 
 
-@given(width=st.integers(1, 40), rows=st.integers(1, 9))
-def test_streams_that_fill_all_lanes_have_no_gap(width, rows):
-    count = LANES * 32 * rows
-    assert lanes_for(count) == LANES
-    assert 8 * stream_bytes(count, width) == count * width
+def test_codes_follow_each_other_bit_after_bit():
+    codes = np.arange(100) % 7
+    bits = np.unpackbits(pack(codes, 3), bitorder="little")
+    number = sum(int(code) << 3 * k for k, code in enumerate(codes))
+    assert [number >> k & 1 for k in range(300)] == list(bits[:300])
+    assert not bits[300:].any()
 
 
-def test_a_lane_holds_every_eighth_code_bit_after_bit():
-    codes = np.arange(256) % 7
-    words = pack(codes, 3).view("<u4").reshape(3, LANES)
-    for lane, first in enumerate([0, 4, 1, 5, 2, 6, 3, 7]):  # a half in even, a half in odd lanes
-        bits = sum(int(word) << 32 * k for k, word in enumerate(words[:, lane]))
-        assert [bits >> 3 * s & 7 for s in range(32)] == list(codes[first::LANES])
+@given(width=st.integers(1, 40), octets=st.integers(1, 9))
+def test_eight_codes_have_as_many_bytes_as_one_has_bits(width, octets):
+    codes = np.arange(8 * octets) % 2**width
+    stream = pack(codes, width)
+    for k in range(octets):
+        part = pack(codes[8 * k : 8 * k + 8], width)[:width]
+        np.testing.assert_array_equal(stream[k * width : (k + 1) * width], part)
 
 
 @given(

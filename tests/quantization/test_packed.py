@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lazyop as lo
 from lazyop.quantization import factorwise
-from lazyop.quantization.codings import Directions, Floats, Ratios
+from lazyop.quantization.codings import Directions, Floats, Ratios, Rows
 from lazyop.quantization.packed import PackedButterfly, pack_butterfly
 
 EIGHT_BITS = Floats(lo.FloatFormat(4, 4))
@@ -122,6 +122,27 @@ def test_directions_hold_the_axes_and_the_diagonals():
     found = pack_butterfly([K], [Directions(3)]).unpack().factors[0].values
     np.testing.assert_array_equal(found[0, 0, :, 0], [1, 0.5, 0, 0.5])
     np.testing.assert_array_equal(found[0, 1, :, 0], [0, 0.5, -1, -0.5])
+
+
+@pytest.mark.parametrize("bits", [2, 5, 12])
+def test_rows_are_the_nearest_multiples_of_the_nearest_directions(bits):
+    values = random_values([(3, 4, 2, 8)])[0]
+    numbers = lo.FloatFormat(30, 8)
+    found = pack_butterfly([values], [Rows(bits, numbers)]).unpack().factors[0].values
+    columns = pack_butterfly([values.swapaxes(1, 2)], [Directions(bits)]).unpack().factors[0].values
+    assert (_angles(columns, found.swapaxes(1, 2)) <= 1e-7).all()
+    left = np.sum((values - found) * found, axis=2)
+    np.testing.assert_allclose(left, 0, atol=1e-8)
+
+
+def test_rows_of_zeros_stay_zeros_and_encoding_twice_changes_nothing():
+    values = random_values([(2, 2, 2, 4)])[0]
+    values[0, 1] = 0
+    coding = Rows(7, lo.FloatFormat(6, 4))
+    once = pack_butterfly([values], [coding])
+    found = once.unpack().factors[0].values
+    assert not found[0, 1].any()
+    np.testing.assert_array_equal(pack_butterfly([found], [coding]).codes, once.codes)
 
 
 def test_it_holds_the_bits_and_no_more():
