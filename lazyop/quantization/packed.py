@@ -58,8 +58,8 @@ class Store(Protocol):
 #: Up to how many columns are multiplied one by one where a kernel reads the bits.
 _FEW_COLUMNS = 8
 
-#: What reads the bytes that begin with a kind: the place in this tuple.
-STORES: tuple[type[Factorwise] | type[ByEnergy], ...] = (Factorwise, ByEnergy)
+#: What reads the bytes that begin with a kind. Kind 0 had factorwise codes in another order.
+STORES: dict[int, type[Factorwise] | type[ByEnergy]] = {1: ByEnergy, 2: Factorwise}
 
 
 class PackedButterfly(LazyOperator):
@@ -247,11 +247,12 @@ def pack_butterfly(
 
 def head(store: type, dtype: np.dtype[Any]) -> bytes:
     """Return the bytes that say what reads the others, and the dtype of the entries."""
-    return bytes([STORES.index(store), _DTYPES.index(dtype.char)])
+    (kind,) = (kind for kind, known in STORES.items() if known is store)
+    return bytes([kind, _DTYPES.index(dtype.char)])
 
 
 def _read(codes: npt.NDArray[np.uint8]) -> Store:
-    if codes.size < 3 or codes[0] >= len(STORES) or codes[1] >= len(_DTYPES):
+    if codes.size < 3 or int(codes[0]) not in STORES or codes[1] >= len(_DTYPES):
         raise ValueError("these bytes are not those of a packed butterfly")
     return STORES[int(codes[0])].from_header(codes, 2, np.dtype(_DTYPES[int(codes[1])]))
 
