@@ -185,6 +185,13 @@ EMPTY = {
 }
 
 CONSTRUCTORS = {
+    "an operator for rows of blocks": (lambda: lo.block(A), TypeError, "rows of blocks.*got Dense"),
+    "an operator for operators": (lambda: lo.hstack(A), TypeError, "operators.*got Dense"),
+    "a number for operators": (lambda: lo.vstack(3), TypeError, "operators.*got int"),
+    "one block": (lambda: lo.BlockDiagonal(A), TypeError, "operators.*got Dense"),
+    "a number for factors": (lambda: lo.Butterfly(3), TypeError, "factors.*got int"),
+    "a number for patterns": (lambda: lo.Chain(5), TypeError, "patterns.*got int"),
+    "a number for groups": (lambda: CHAIN.merge(2), TypeError, "lengths of groups, got int"),
     "Sum of shapes": (lambda: lo.Sum(A, S), ValueError, r"\(2, 3\) and \(3, 3\)"),
     "Product of shapes": (lambda: lo.Product(A, A), ValueError, "3 columns meet 2 rows"),
     "Product with None": (lambda: lo.Product(A, None), TypeError, "got NoneType"),

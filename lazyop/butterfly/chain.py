@@ -11,6 +11,7 @@ from typing import Any, overload
 
 from lazyop.butterfly.pattern import Pattern, as_pattern
 from lazyop.scalars import positive_int
+from lazyop.sequences import as_list
 
 __all__ = ["Chain", "as_chain", "restrict_order"]
 
@@ -55,7 +56,7 @@ class Chain(Sequence[Pattern]):
     _patterns: tuple[Pattern, ...]
 
     def __init__(self, patterns: Iterable[Any]) -> None:
-        held = tuple(as_pattern(p) for p in patterns)
+        held = tuple(map(as_pattern, as_list(patterns, "patterns (a, b, c, d)")))
         if not held:
             raise ValueError("a chain holds at least one pattern")
         for position, (left, right) in enumerate(pairwise(held), start=1):
@@ -158,7 +159,9 @@ class Chain(Sequence[Pattern]):
         """
         if partition is None:
             partition = self._partition()
-        lengths = tuple(positive_int(n, "a group length") for n in partition)
+        lengths = tuple(
+            positive_int(n, "a group length") for n in as_list(partition, "lengths of groups")
+        )
         if sum(lengths) != len(self):
             raise ValueError(
                 f"group lengths {lengths} sum to {sum(lengths)}, the chain holds {len(self)} "

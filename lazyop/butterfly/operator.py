@@ -21,6 +21,7 @@ from lazyop.butterfly.kronecker_sparse import KroneckerSparse, apply_chain
 from lazyop.butterfly.norms import chain_norm
 from lazyop.kernels.plan import KERNELS, WHOLE_CHAIN, Plan, Step, choose_kernel
 from lazyop.operator import LazyOperator
+from lazyop.sequences import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +97,8 @@ class Butterfly(LazyOperator):
         _groups: Callable[[], Factors | None] | None = None,
     ) -> None:
         self.factors = tuple(
-            f if isinstance(f, KroneckerSparse) else KroneckerSparse(f) for f in factors
+            f if isinstance(f, KroneckerSparse) else KroneckerSparse(f)
+            for f in as_list(factors, "factors, leftmost first")
         )
         self.chain = Chain([f.pattern for f in self.factors])
         self.kernels = kernels

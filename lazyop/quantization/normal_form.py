@@ -146,7 +146,7 @@ def normal_form(
         found = _coarsest(pack, error, tol, close)
     else:
         weights = sum(values.size for values in factors)
-        found = _finest(pack, goal * weights / 8, close)
+        found = _finest(pack, goal, weights, close)
     return NormalForm(PackedButterfly(found, _transposed=turned), error(found), read(found))
 
 
@@ -291,16 +291,20 @@ def _coarsest(pack: Packing, error: Callable[[Bytes], float], tol: float, close:
     return best
 
 
-def _finest(pack: Packing, nbytes: float, close: float) -> Bytes:
-    """Return what packs the factors with the least error in at most so many bytes."""
+def _finest(pack: Packing, bits: float, weights: int, close: float) -> Bytes:
+    """Return what packs so many weights with the least error in at most so many bits for each."""
     fits, exceeds = _COARSEST, _FINEST
     best = pack(fits)
-    if best.size > nbytes:
-        raise ValueError(f"{nbytes:.0f} bytes are too few for these factors: {best.size} is least")
+    most = bits * weights / 8
+    if best.size > most:
+        raise ValueError(
+            f"{bits} bits for each entry are too few for these factors: "
+            f"{8 * best.size / weights:.3g} is the least"
+        )
     while exceeds - fits > close:
         fineness = (fits + exceeds) / 2
         data = pack(fineness)
-        if data.size <= nbytes:
+        if data.size <= most:
             fits, best = fineness, data
         else:
             exceeds = fineness

@@ -19,6 +19,7 @@ from lazyop.rescale.layers import Layer, as_layers
 from lazyop.rescale.powers import powers_times
 from lazyop.rescale.ranged import Ranged
 from lazyop.rescale.sensitivity import sensitivities
+from lazyop.scalars import positive_real
 
 __all__ = ["path_norm", "path_scores", "scored"]
 
@@ -57,7 +58,7 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
         If an entry is NaN or infinite, layers do not chain, there is none, or `q` is not positive
         and finite.
     TypeError
-        If the entries of an operator are not known.
+        If the entries of an operator are not known, or `q` is no real number.
     OverflowError
         If the norm is above or below the range of floating-point numbers; use ``log=True``. If
         the magnitude of a complex entry is, or powers of entries are too far apart to be added
@@ -88,14 +89,13 @@ def path_norm(layers: Any, q: float = 1, *, log: bool = False) -> float:
     >>> lo.rescale.path_norm([(W, b), [[4.0, -1.0]]])
     17.0
     """
-    if not (isinstance(q, int | float | np.number) and 0 < q < math.inf):
-        raise ValueError(f"q must be a positive number, got {q!r}")
-    mantissa, exponent = _forward(as_layers(layers), float(q))[-1].total()
+    q = positive_real(q, "q")
+    mantissa, exponent = _forward(as_layers(layers), q)[-1].total()
     significand, shift = math.frexp(mantissa)
     logarithm = (_log2(significand) + exponent + shift) / q
     if log:
         return logarithm * math.log(2)
-    norm = _root(significand, exponent + shift, float(q))
+    norm = _root(significand, exponent + shift, q)
     if norm is None:
         raise OverflowError(
             "the path norm is beyond the range of floating-point numbers, about 2 to the power of "

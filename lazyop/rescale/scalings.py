@@ -14,6 +14,7 @@ from lazyop.operator import LazyOperator
 from lazyop.rescale.entries import entry_arrays, largest, magnitude, mapped
 from lazyop.rescale.factors import Stage, restored, stages_of
 from lazyop.rescale.layers import Layer, as_layers
+from lazyop.scalars import positive_real
 
 __all__ = ["balance"]
 
@@ -113,12 +114,11 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
     >>> bool(np.isclose(np.hypot(W, b), V)[0, 0]), bool(np.isclose(W * V, 0.8)[0, 0])
     (True, True)
     """
-    if not (isinstance(p, int | float | np.number) and 0 < p < math.inf):
-        raise ValueError(f"p must be a positive number, got {p!r}")
+    p = positive_real(p, "p")
     is_chain = isinstance(F, LazyOperator)
     layers = as_layers([F] if is_chain else F)
     stages = stages_of(layers)
-    multiples = _balanced(stages, float(p))
+    multiples = _balanced(stages, p)
     if powers_of_two:
         multiples = [_nearest_power(d) for d in multiples]
     made = restored(layers, _rescaled(stages, multiples))

@@ -15,6 +15,7 @@ from lazyop.algebra.neutral import Zero
 from lazyop.aslazy import aslazy
 from lazyop.namespaces import Array, dtype_of, namespace_of, zeros
 from lazyop.operator import LazyOperator
+from lazyop.sequences import as_list
 from lazyop.structured.block_diagonal import block_diag
 
 if TYPE_CHECKING:
@@ -126,10 +127,9 @@ def block(grid: Iterable[Iterable[Any]]) -> LazyOperator:
     array([[1., 0.],
            [2., 3.]])
     """
-    grid = list(grid)
-    if any(getattr(row, "__iter__", None) is None for row in grid):
-        raise TypeError("a block operator takes rows of blocks, as in [[A, B], [C, D]]")
-    rows = [[None if op is None else aslazy(op) for op in row] for row in grid]
+    expected = "rows of blocks, as in [[A, B], [C, D]]"
+    each = [as_list(row, expected) for row in as_list(grid, expected)]
+    rows = [[None if op is None else aslazy(op) for op in row] for row in each]
     if not rows or not rows[0]:
         raise ValueError("a block operator needs at least one block")
     if len({len(row) for row in rows}) > 1:
@@ -193,7 +193,7 @@ def hstack(ops: Iterable[Any]) -> LazyOperator:
     >>> lo.hstack([[[1.0]], [[2.0]]]) @ [1.0, 1.0]
     array([3.])
     """
-    return block([list(ops)])
+    return block([as_list(ops, "operators, as in [A, B]")])
 
 
 def vstack(ops: Iterable[Any]) -> LazyOperator:
@@ -221,4 +221,4 @@ def vstack(ops: Iterable[Any]) -> LazyOperator:
     >>> lo.vstack([[[1.0]], [[2.0]]]) @ [1.0]
     array([1., 2.])
     """
-    return block([[op] for op in ops])
+    return block([[op] for op in as_list(ops, "operators, as in [A, B]")])

@@ -16,6 +16,7 @@ from lazyop.algebra.normal_form import multiply
 from lazyop.kernels.chain import WholeChain, compiled_chain
 from lazyop.namespaces import Array, namespace_of, share_home, unify_kinds
 from lazyop.operator import LazyOperator
+from lazyop.sequences import as_list
 from lazyop.structured.dense import Dense
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class BlockDiagonal(Composite):
     """
 
     def __init__(self, ops: Iterable[Any]) -> None:
-        operands = self._take(tuple(ops))
+        operands = self._take(tuple(as_list(ops, "operators, as in [A, B]")))
         self._stack = stack = _stack_of(operands)
         self._compiled = None
         if stack is not None:

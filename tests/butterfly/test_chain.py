@@ -269,7 +269,7 @@ def test_monarch_follows_its_formula():
         (lambda: Chain.from_sizes([], []), ValueError, "at least one"),
         (lambda: Chain.from_sizes([2, 0], [2, 2]), ValueError, "a row size must be"),
         (lambda: Chain([(1, 2, 3)]), TypeError, "four integers"),
-        (lambda: Chain(5), TypeError, "iterable"),
+        (lambda: Chain(5), TypeError, "expected patterns.*got int"),
     ],
 )
 def test_bad_arguments_are_named(make, error, message):

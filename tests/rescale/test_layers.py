@@ -79,11 +79,15 @@ def test_bad_layers(function, case):
         FUNCTIONS[function](layers)
 
 
-@pytest.mark.parametrize("p", [0, -1.0, np.inf, np.nan, "2", None])
-def test_bad_exponents(p):
-    with pytest.raises(ValueError, match="p must be a positive number"):
+@pytest.mark.parametrize(
+    ("p", "kind", "message"),
+    [(p, ValueError, "positive and finite") for p in (0, -1.0, np.inf, np.nan)]
+    + [(p, TypeError, "a real number") for p in ("2", None, True)],
+)
+def test_bad_exponents(p, kind, message):
+    with pytest.raises(kind, match=f"p must be {message}"):
         lo.rescale.balance([W, V], p)
-    with pytest.raises(ValueError, match="q must be a positive number"):
+    with pytest.raises(kind, match=f"q must be {message}"):
         lo.rescale.path_norm([W, V], p)
 
 
