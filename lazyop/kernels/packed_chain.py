@@ -84,20 +84,24 @@ class PackedChain:
             and self.bias + self.below < bias
         )
 
-    def vector(self, x: Values, *, transposed: bool) -> Values:
-        """Multiply a contiguous vector by the chain, or its transpose."""
+    def vector(self, x: Values, *, transposed: bool) -> Values | None:
+        """Multiply a contiguous vector by the chain, or its transpose; None for other dtypes."""
+        calls = self._calls(x.dtype, transposed)
+        if not calls:
+            return None
         y = aligned.empty(x.shape, x.size, x.dtype)
         source, target = address(x), address(y)
-        for call in self._calls(x.dtype, transposed):
+        for call in calls:
             call.run(source, target, False)
             source = target
         return y
 
     def _calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:
-        """Return what runs at a product, in order; made at the first one."""
+        """Return what runs at a product, in order, made at the first one; none for other dtypes."""
         made = self._made.get((dtype, transposed))
         if made is None:
-            made = self._made[dtype, transposed] = self._make_calls(dtype, transposed)
+            made = self._make_calls(dtype, transposed) if self.takes(dtype) else ()
+            self._made[dtype, transposed] = made
         return made
 
     def _make_calls(self, dtype: np.dtype[Any], transposed: bool) -> tuple[Call, ...]:

@@ -140,7 +140,7 @@ class Factorwise:
 
     def vector(self, x: Values, *, transposed: bool) -> Values | None:
         """Multiply a real vector by compiled code; None where that does not take it."""
-        if self.compiled is None or not self.compiled.takes(x.dtype):
+        if self.compiled is None:
             return None
         return self.compiled.vector(np.ascontiguousarray(x), transposed=transposed)
 
