@@ -29,6 +29,9 @@ ORDERS = (256, 512, 1024, 2048, 4096)
 SIGNIFICANDS = {"round": range(2, 14), "left-to-right": range(2, 10)}
 EXPONENTS = range(1, 6)
 
+#: How many doubles take more memory than the caches of most processors: 64 MiB.
+OTHERS = 1 << 23
+
 #: Parts of the bits of rounding and of "left-to-right" that the normal form is to take at most.
 GOALS = {"round": 0.45, "left-to-right": 0.60}
 
@@ -129,7 +132,11 @@ def compared(n, seeds):
 
 
 def products(levels, bits, rounds=41):
-    """Times of a product with one vector: the chain in double precision, and packed, by turns."""
+    """Times of a product with one vector: the chain in double precision, and packed, by turns.
+
+    As they come, and with caches that hold other things: before each product, memory is written
+    that is larger than they are.
+    """
     n = 1 << levels
     F = gaussian(n, 0)
     packed = normal_form(
@@ -142,18 +149,28 @@ def products(levels, bits, rounds=41):
         "float64 adjoint": lambda: F.H @ x,
         "packed adjoint": lambda: packed.H @ x,
     }
+    others = np.zeros(OTHERS)
+    return {
+        "n": n,
+        "bits_per_weight": round(8 * packed.cost.nbytes / F.chain.nnz, 3),
+        "as they come": timed(runs, rounds),
+        "from memory": timed(runs, rounds, lambda: np.add(others, 1, out=others)),
+    }
+
+
+def timed(runs, rounds, before=lambda: None):
+    """Times of runs by turns, and how much faster the packed ones are."""
     times = {name: [] for name in runs}
     for run in runs.values():
         run()
     for turn in range(rounds):
         for name in sorted(runs, reverse=turn % 2):
+            before()
             start = time.perf_counter()
             runs[name]()
             times[name].append(time.perf_counter() - start)
     medians = {name: median(values) for name, values in times.items()}
     return {
-        "n": n,
-        "bits_per_weight": round(8 * packed.cost.nbytes / F.chain.nnz, 3),
         "milliseconds": {name: round(1e3 * value, 4) for name, value in medians.items()},
         "least milliseconds": {name: round(1e3 * min(v), 4) for name, v in times.items()},
         "speedup": round(medians["float64"] / medians["packed"], 3),
