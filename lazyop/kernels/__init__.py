@@ -6,7 +6,7 @@ How a product with a chain comes to its kernels, on NumPy, from above to below:
   `packed_chain` prepare `calls` of kernels and run them;
 - `cpu` and `packed_pairs` are what is called: `general`, `thin_vector` and `thin_columns` apply
   factors, whose 2 x 2 blocks share the arithmetic of `pairs`, and the copies of `rows`;
-- `lanes`, `interleaved`, `octets` and `codes` are registers, and how they are filled;
+- `lanes`, `interleaved`, `octets`, `streams` and `codes` are registers, and how they are filled;
 - `machine_code` has the kernels ready to be called, from `code_files` on disk or as `jit` compiles
   them;
 - `by_energy` reads codes of other widths, one after another, and multiplies by them;

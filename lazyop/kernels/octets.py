@@ -1,8 +1,8 @@
 """Eight neighbouring real entries, in as many machine registers as they fill.
 
-Codes of packed weights come eight at a time (`lazyop.kernels.codes`): an octet of double precision
-takes one register of 64 bytes, where there are such, or two of 32; one of single precision, one of
-32. Importing this module imports Numba.
+Codes of packed weights come eight at a time (`lazyop.kernels.streams`): an octet of double
+precision takes one register of 64 bytes, where there are such, or two of 32; one of single
+precision, one of 32. Importing this module imports Numba.
 """
 
 from __future__ import annotations

@@ -10,17 +10,11 @@ from __future__ import annotations
 from numba import int64, njit, uint8
 
 from lazyop.kernels import places
-from lazyop.kernels.codes import (
-    codes,
-    directions,
-    floats,
-    is_short,
-    narrow,
-    narrow_transposed,
-)
+from lazyop.kernels.codes import directions, floats, narrow, narrow_transposed
 from lazyop.kernels.jit import INNER
 from lazyop.kernels.octets import eight, load_eight, magnitude, store_eight
 from lazyop.kernels.places import PACKED_STAGE_WIDTH
+from lazyop.kernels.streams import codes, is_short
 from lazyop.kernels.turns import array_at, kernels, own_numbers, table_at, word
 
 

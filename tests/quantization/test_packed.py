@@ -197,7 +197,7 @@ def test_wrong_bytes_are_errors():
     for wrong in (codes[:2], codes[:9], codes[:-1], np.append(codes, codes[:4])):
         with pytest.raises(ValueError, match=r"bytes|header"):
             PackedButterfly(wrong)
-    for place, value in ((0, 99), (1, 9), (7, 77)):
+    for place, value in ((0, 0), (0, 99), (1, 9), (7, 77)):  # kind 0 had another order
         damaged = codes.copy()
         damaged[place] = value
         with pytest.raises(ValueError, match=r"packed|bytes|positive"):

@@ -11,7 +11,8 @@ if not has_compiled():
 
 from numba import njit
 
-from lazyop.kernels import codes as reading
+from lazyop.kernels import streams as reading
+from lazyop.kernels.codes import directions
 from lazyop.kernels.jit import INNER, has, has_many_registers
 from lazyop.kernels.octets import eight, store_eight
 
@@ -34,7 +35,7 @@ def reader(codes, is_short):
                 found = codes(B, octet * width, width, True, like)
             else:
                 found = codes(B, octet * width, width, False, like)
-            store_eight(out, 8 * octet, reading.directions(found, width, like))
+            store_eight(out, 8 * octet, directions(found, width, like))
 
     return read
 
