@@ -277,7 +277,11 @@ def directions(codes: Codes, bits: int | Codes) -> tuple[Values, Values]:
 
 
 def as_multiples(first: Values, second: Values, bits: int) -> tuple[Codes, Values]:
-    """Return the codes of the directions nearest to pairs, and their multiples nearest to those."""
+    """Return the codes of the directions nearest to pairs, and their multiples nearest to those.
+
+    Sums of two magnitudes are to be in the range of double precision.
+    """
+    first, second = (np.asarray(x, dtype=np.float64) for x in (first, second))
     codes = direction_codes(first, second, bits)
     x, y = directions(codes, bits)
     return codes, (x * first + y * second) / (x * x + y * y)

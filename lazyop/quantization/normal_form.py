@@ -54,6 +54,9 @@ _COARSEST, _FINEST, _MOST_BITS = -2.0, 44.0, 46
 #: By how much fewer exponents may add to the squared error of the last factor.
 _HARDLY_MORE = 1.05
 
+#: By how much the numbers that a row is kept as may exceed its entries, with what rounding adds.
+_ROOM = 4.0
+
 #: From a fineness to bytes.
 Packing = Callable[[float], Bytes]
 
@@ -184,8 +187,8 @@ def _packing(
     return pack, _CLOSE
 
 
-def _check_range(last: Values, dtype: np.dtype[Any]) -> None:
-    if not np.abs(last).max() <= np.finfo(dtype).max:
+def _check_range(last: Values, dtype: np.dtype[Any], room: float = 1.0) -> None:
+    if not np.abs(last).max() <= np.finfo(dtype).max / room:
         raise ValueError(
             f"in normal form, entries of the last factor leave the range of {dtype}: scale the "
             "factors, or take a wider dtype"
@@ -223,7 +226,7 @@ def _pack_by_factor(
         values = factors[k + 1] * scale.reshape(a, b, 1, d)
         sizes = sizes.reshape(a, b, 1, d)
     values = times_power(values, power)
-    _check_range(values, dtype)
+    _check_range(values, dtype, _ROOM)
     values = values.astype(dtype)
     codings.append(_last_coding(values, sizes, fineness))
     return pack_factorwise([*quantized, values], codings, head(Factorwise, dtype))
@@ -256,13 +259,17 @@ def _narrowest(values: Values, weights: Reals, significand: int) -> FloatFormat:
     unbounded = FloatFormat(significand)
     parts = np.stack([values.real, values.imag]) if values.dtype.kind == "c" else values[None]
     rounded = unbounded.round(parts)
-    least = np.sum((rounded - parts) ** 2 * weights)
     top = int(np.frexp(np.abs(rounded).max())[1]) - 1
+
+    def error(rounded: Values) -> float:
+        return float(np.sum(np.ldexp(rounded - parts, -top) ** 2 * weights))
+
+    least = error(rounded)
     most_bias = 1076 - significand  # its smallest number is that of double precision
     for width in range(1, 11):
         bias = min(2**width - 1 - top, most_bias)
         form = FloatFormat(significand, width, bias=bias, specials="none")
-        if np.sum((form.round(parts) - parts) ** 2 * weights) <= _HARDLY_MORE * least:
+        if error(form.round(parts)) <= _HARDLY_MORE * least:
             break
     return form
 

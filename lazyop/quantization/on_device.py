@@ -50,12 +50,13 @@ def device_codes(store: object, stream: Array, machine: Machine) -> DeviceChain 
     DeviceChain or None
         None where no kernel takes such codes.
     """
-    if not isinstance(store, Factorwise) or not is_readable(store):
+    if not isinstance(store, Factorwise):
         return None
     weights = []
     for factor in reversed(store.factors):
         codes = _codes(store, factor)
-        assert codes is not None
+        if codes is None:
+            return None
         address = machine.address(stream) + factor.streams[0][0]
         steps = _steps(factor.pattern, codes.kind, 1 + (store.dtype.kind == "c"))
         weights.append(Weights(address, (*factor.pattern,), steps, 1, codes))

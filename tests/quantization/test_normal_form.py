@@ -321,3 +321,29 @@ def test_without_numba_products_are_the_same(monkeypatch, dtype):
     for found, y in zip([y for A in plain for y in products(A)], expected, strict=True):
         assert found.dtype == y.dtype
         np.testing.assert_allclose(found, y, rtol=0, atol=digits * np.abs(y).max())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_entries_close_to_the_end_of_the_range(dtype):
+    """Norms of rows may be larger than entries: none of them leaves it unnoticed."""
+    values = random_values(lo.Chain.square_dyadic(8), dtype=dtype)
+    values[0] *= np.finfo(dtype).max / np.abs(lo.Butterfly(values).toarray()).max() / 16
+    F = lo.Butterfly(values)
+    with np.errstate(all="raise"):
+        found = lo.quantize(F, bits=12, method="normal-form", widths="factor")
+    exact = found.operator.unpack()
+    assert all(np.isfinite(factor.values).all() for factor in exact.factors)
+    scale = 1 / np.abs(F.factors[0].values).max()
+    np.testing.assert_allclose(
+        scale * exact.toarray(),
+        scale * F.toarray(),
+        rtol=0,
+        atol=0.05 * np.abs(scale * F.toarray()).max(),
+    )
+    with pytest.raises(ValueError, match=f"leave the range of {dtype}"):
+        lo.quantize(
+            lo.Butterfly([values[0] * 15.9, *values[1:]]),
+            bits=12,
+            method="normal-form",
+            widths="factor",
+        )
