@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from lazyop.namespaces import like
+from lazyop.namespaces import Array, like, namespace_of
+from lazyop.operator import LazyOperator
 from lazyop.rescale.entries import magnitude, magnitudes, mapped, scored_form
 from lazyop.rescale.layers import Layer, as_layers
 from lazyop.rescale.powers import powers_times
-from lazyop.rescale.ranged import Ranged
+from lazyop.rescale.ranged import STEP, Ranged, exponents_of
 from lazyop.rescale.sensitivity import sensitivities
 from lazyop.scalars import positive_real
 
@@ -219,11 +221,31 @@ def scored(layers: Sequence[Layer]) -> tuple[list[Layer], int]:
 def _scored(layer: Layer, before: Ranged, back: Ranged, exponent: int) -> Layer:
     """Return a layer of scores, from the sums over the paths on either side."""
     operator = magnitudes(layer.operator, 1.0)
-    (coming, shift), (going, other) = before.common(), back.common()
-    derivatives = sensitivities(operator, going[:, 0], coming[:, 0])
-    scale = 2.0 ** min(shift + other - exponent, 1000)
-    scores = scored_form(operator, lambda w: w * derivatives[id(w)][1] * scale)
+    derivatives = _derivatives(operator, back, before)
+
+    def score(w: Array) -> Array:
+        known = derivatives.get(id(w))
+        if known is None:  # no path goes through the layer
+            return namespace_of(w).zeros_like(w)
+        return Ranged.of(w).times(known).in_units(exponent)
+
+    scores = scored_form(operator, score)
     if layer.bias is None:
         return layer.with_parts(scores, None)
-    begun = magnitude(layer.bias) * going[:, 0] * 2.0 ** min(other - exponent, 1000)
-    return layer.with_parts(scores, begun)
+    begun = Ranged.of(magnitude(layer.bias)[:, None]).times(back).in_units(exponent)
+    return layer.with_parts(scores, begun[:, 0])
+
+
+def _derivatives(op: LazyOperator, u: Ranged, v: Ranged) -> dict[int, Ranged]:
+    """Return the derivatives of ``u^T A v`` by the arrays of entries, whose identities are keys.
+
+    The numbers of each exponent go through the operator by themselves, so that none is lost beside
+    larger ones, made smaller by half a step each, so that they don't overflow in it.
+    """
+    found: dict[int, Ranged] = {}
+    for shift, other in product(exponents_of([u]), exponents_of([v])):
+        ends = (x.at(e)[:, 0] * 2.0 ** -(STEP // 2) for x, e in ((u, shift), (v, other)))
+        for key, (_, derivative) in sensitivities(op, *ends).items():
+            part = Ranged.of(derivative, shift + other + STEP)
+            found[key] = found[key].plus(part) if key in found else part
+    return found

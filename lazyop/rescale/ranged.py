@@ -14,11 +14,11 @@ from typing import Any
 from lazyop.namespaces import Array, namespace_of, to_numpy
 from lazyop.rescale.entries import largest
 
-__all__ = ["Ranged", "concatenated", "exponents_of"]
+__all__ = ["STEP", "Ranged", "concatenated", "exponents_of"]
 
 #: Exponents are multiples of it. Mantissas can be multiplied, and many products added up.
-_STEP = 256
-_HIGHEST, _LOWEST = 2.0 ** (_STEP // 2), 2.0 ** -(_STEP // 2)
+STEP = 256
+_HIGHEST, _LOWEST = 2.0 ** (STEP // 2), 2.0 ** -(STEP // 2)
 #: Up to this, the power of a mantissa is a number.
 _LARGEST_POWER = 7
 #: Exponents are known to a small part of 1 up to this power.
@@ -99,6 +99,12 @@ class Ranged:
         zero = xp.zeros_like(self.mantissa)
         return xp.where(self._exponents() == exponent, self.mantissa, zero)
 
+    def in_units(self, exponent: float) -> Array:
+        """Return an array of the numbers, each divided by 2 to a power: none is much above it."""
+        xp = namespace_of(self.mantissa)
+        shift = self._exponents() - exponent
+        return self.mantissa * 2.0 ** xp.where(self.mantissa > 0, shift, xp.zeros_like(shift))
+
     def map(self, change: Callable[[Array], Array]) -> Ranged:
         """Return the numbers that a change of places makes of these."""
         one_for_all = isinstance(self.exponent, float)
@@ -128,8 +134,8 @@ class Ranged:
 
 def _whole_steps(exponent: Any) -> Any:
     if isinstance(exponent, float):
-        return float(_STEP * round(exponent / _STEP))
-    return _STEP * namespace_of(exponent).round(exponent / _STEP)
+        return float(STEP * round(exponent / STEP))
+    return STEP * namespace_of(exponent).round(exponent / STEP)
 
 
 def _settled(mantissa: Array, exponent: Any) -> Ranged:
@@ -139,11 +145,11 @@ def _settled(mantissa: Array, exponent: Any) -> Ranged:
     one = xp.ones_like(mantissa)
     while largest(mantissa) >= _HIGHEST:
         down = mantissa >= _HIGHEST
-        mantissa = mantissa * xp.where(down, 2.0**-_STEP * one, one)
-        exponent = exponent + xp.where(down, _STEP * one, 0 * one)
+        mantissa = mantissa * xp.where(down, 2.0**-STEP * one, one)
+        exponent = exponent + xp.where(down, STEP * one, 0 * one)
     while bool(xp.any(up := (mantissa > 0) & (mantissa < _LOWEST))):
-        mantissa = mantissa * xp.where(up, 2.0**_STEP * one, one)
-        exponent = exponent - xp.where(up, _STEP * one, 0 * one)
+        mantissa = mantissa * xp.where(up, 2.0**STEP * one, one)
+        exponent = exponent - xp.where(up, STEP * one, 0 * one)
     return Ranged(mantissa, exponent)
 
 
@@ -160,7 +166,7 @@ def _beside(exponent: Array, top: Array) -> Array:
     """
     xp = namespace_of(top)
     one = xp.ones_like(top)
-    below = xp.where(exponent == top - _STEP, 2.0**-_STEP * one, 0 * one)
+    below = xp.where(exponent == top - STEP, 2.0**-STEP * one, 0 * one)
     return xp.where(exponent == top, one, below)
 
 

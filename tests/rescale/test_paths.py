@@ -220,6 +220,17 @@ def test_paths_that_are_faint_halfway_are_not_lost(q):
     assert path_norm([big, small], q) == pytest.approx((1 + 1e-140**q) ** (1 / q))
 
 
+@pytest.mark.parametrize("size", [1e100, 1e300])
+def test_scores_of_units_whose_scales_are_far_apart(size):
+    apart, back, b = np.diag([size, 1 / size]), np.diag([1 / size, size]), np.array([2.0, 3.0])
+    first, second = lo.rescale.path_scores([apart, back])
+    np.testing.assert_allclose([first, second], [np.eye(2)] * 2, rtol=1e-12)
+    (first, begun), second = lo.rescale.path_scores([(apart, apart @ b), back])
+    np.testing.assert_allclose(first, np.eye(2), rtol=1e-12)
+    np.testing.assert_allclose(begun, b, rtol=1e-12)
+    np.testing.assert_allclose(second, np.diag(1 + b), rtol=1e-12)
+
+
 def test_norms_without_paths():
     assert path_norm([np.zeros((2, 3))]) == 0.0
     assert path_norm([np.zeros((2, 3))], log=True) == -math.inf
