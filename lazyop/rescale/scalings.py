@@ -24,7 +24,7 @@ _SETTLED = 1e-14
 #: What such ratios may be where rounding keeps them from getting smaller, and for how many sweeps.
 _NEARLY, _PATIENCE = 1e-12, 8
 
-#: Smaller powers of entries than this, by the largest, are not safe from underflow.
+#: Smaller entries than this, and powers of them, by the largest, are not safe from underflow.
 _FAINT = 1e-250
 
 #: Sweeps for each factor after which something is wrong. There are some six, if there are many.
@@ -132,15 +132,24 @@ def _balanced(stages: Sequence[Stage], p: float) -> list[Array]:
     absolute = [_absolute(stage) for stage in stages]
     multiples = _uniform(absolute)
     start = _rescaled(absolute, multiples)
-    if _faintest(start) ** p < _FAINT:
-        multiples = _times(multiples, _swept(start, p / 16))
-        start = _rescaled(absolute, multiples)
+    for lower in sorted({min(p / 16, 0.5), p / 16}):
+        if _faintest(start) ** max(p, 1) < _FAINT:
+            # Of square roots, since quotients by the largest entry may underflow.
+            roots = _swept([_rooted(stage) for stage in start], 2 * lower)
+            multiples = _times(multiples, [d * d for d in roots])
+            start = _rescaled(absolute, multiples)
     return _times(multiples, _swept(start, p))
 
 
 def _absolute(stage: Stage) -> Stage:
     bias = None if stage.bias is None else magnitude(stage.bias)
     return Stage(stage.before, mapped(stage.factor, magnitude), stage.after, bias)
+
+
+def _rooted(stage: Stage) -> Stage:
+    """Return a stage with the square roots of its nonnegative entries."""
+    bias = None if stage.bias is None else stage.bias**0.5
+    return Stage(stage.before, mapped(stage.factor, lambda x: x**0.5), stage.after, bias)
 
 
 def _uniform(stages: Sequence[Stage]) -> list[Array]:

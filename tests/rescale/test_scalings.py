@@ -154,6 +154,17 @@ def test_zero_rows_and_columns_are_left_alone():
     np.testing.assert_allclose([np.linalg.norm(first[1]), second[0, 1]], math.sqrt(5))
 
 
+@pytest.mark.parametrize("p", [0.5, 2, 7, 40, 500])
+@pytest.mark.parametrize("size", [1e100, 1e160, 1e300])
+def test_units_of_which_scales_are_far_apart_come_to_equal_norms(size, p):
+    b = np.array([size, 1 / size])
+    apart, back = balance([np.diag([size, 1 / size]), np.diag([1 / size, size])], p)
+    np.testing.assert_allclose([apart, back], [np.eye(2)] * 2, rtol=1e-12)
+    (W, bias), V = balance([(np.diag(b), b), np.diag(1 / b)], p)
+    np.testing.assert_allclose((W.diagonal() ** p + bias**p) ** (1 / p), V.diagonal(), rtol=1e-11)
+    np.testing.assert_allclose(W.diagonal() * V.diagonal(), 1, rtol=1e-12)
+
+
 def test_powers_of_two_change_no_bit():
     values = wildly_scaled(random_values(lo.Chain.square_dyadic(32)), 4)
     F, G = lo.Butterfly(values), balance(lo.Butterfly(values), powers_of_two=True)
