@@ -75,11 +75,14 @@ def write_layers(model: Any, layers: Sequence[Any]) -> None:
     Raises
     ------
     TypeError
-        If the model is of another kind, or a layer is no array, or a complex one for a real model.
+        If the model is of another kind, the layers are no list, or one is no array, or a complex
+        one for a real model.
     ValueError
         If numbers of layers, shapes or biases differ. With any error, nothing is written.
     """
     held = _held(model)
+    if not isinstance(layers, Sequence):
+        raise TypeError(f"expected a list of layers, got {type(layers).__name__}")
     if len(layers) != len(held):
         raise ValueError(f"the model has {len(held)} linear layers, got {len(layers)}")
     writes = [
@@ -93,6 +96,8 @@ def write_layers(model: Any, layers: Sequence[Any]) -> None:
 
 def _matched(own: _Held, new: Any, k: int) -> Iterator[tuple[Array, Array]]:
     """Yield what is written into with what is written, after checking that it fits."""
+    if isinstance(new, tuple) and len(new) != 2:
+        raise ValueError(f"layer {k} is a tuple of {len(new)}; expected a pair (W, b)")
     weight, bias = new if isinstance(new, tuple) else (new, None)
     if (bias is None) != (own[1] is None):
         wanted, got = ("no bias" if b is None else "a bias" for b in (own[1], bias))

@@ -56,12 +56,16 @@ def test_what_does_not_fit_is_not_written(model):
             [*zeros[:2], (np.ones((5, 1)), zeros[2][1])],
             r"shape \(1, 5\) in the model, got \(5, 1\)",
         ),
+        ([*zeros[:2], (*zeros[2], None)], r"layer 3 is a tuple of 3; expected a pair"),
         ([*zeros[:2], (zeros[2][0], np.ones(2))], r"bias of layer 3 has shape \(1,\).*\(2,\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             lo.rescale.write_layers(model, wrong)
     with pytest.raises(TypeError, match="matrix of layer 3 is real in the model, got a complex"):
         lo.rescale.write_layers(model, [*zeros[:2], (1j * zeros[2][0], zeros[2][1])])
+    for wrong in (None, iter(zeros)):
+        with pytest.raises(TypeError, match="expected a list of layers, got"):
+            lo.rescale.write_layers(model, wrong)
     np.testing.assert_array_equal(model.coefs_[0], before)
 
 
