@@ -74,8 +74,8 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
         If the rows of a factor can't be multiplied one by one, as those of a sum or a Kronecker
         product, or entries are not known.
     OverflowError
-        If a balanced entry is beyond the range of its dtype, or a multiple that of double
-        precision.
+        If a balanced entry is beyond the range of its dtype, or a multiple or the magnitude of a
+        complex entry that of double precision.
 
     Notes
     -----
@@ -130,6 +130,8 @@ def balance(F: Any, p: float = 2, *, powers_of_two: bool = False) -> Any:
 def _balanced(stages: Sequence[Stage], p: float) -> list[Array]:
     """Return the multiples of the junctions' units for which all norms are equal."""
     absolute = [_absolute(stage) for stage in stages]
+    if any(math.isinf(largest(x)) for x in _entries(absolute)):
+        raise OverflowError("a magnitude is beyond the range of floating-point numbers")
     multiples = _uniform(absolute)
     start = _rescaled(absolute, multiples)
     for lower in sorted({min(p / 16, 0.5), p / 16}):

@@ -165,6 +165,13 @@ def test_units_of_which_scales_are_far_apart_come_to_equal_norms(size, p):
     np.testing.assert_allclose(W.diagonal() * V.diagonal(), 1, rtol=1e-12)
 
 
+def test_complex_entries_whose_magnitudes_are_no_floats_are_named():
+    large, one = np.array([[1.7e308 + 1.7e308j]]), np.ones((1, 1))
+    for layers in ([large, one], [(one, large[0]), one]):
+        with pytest.raises(OverflowError, match="a magnitude is beyond the range"):
+            balance(layers)
+
+
 def test_powers_of_two_change_no_bit():
     values = wildly_scaled(random_values(lo.Chain.square_dyadic(32)), 4)
     F, G = lo.Butterfly(values), balance(lo.Butterfly(values), powers_of_two=True)
