@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lazyop.namespaces import Array, like
+from lazyop.namespaces import Array, like, namespace_of
 from lazyop.operator import LazyOperator
 from lazyop.rescale.entries import magnitude
-from lazyop.rescale.factors import stages_of
+from lazyop.rescale.factors import Stage, stages_of
 from lazyop.rescale.layers import as_layers
 
 __all__ = ["conserved"]
@@ -43,6 +43,8 @@ def conserved(layers: Any) -> list[Array]:
     ------
     ValueError, TypeError
         As for `balance`.
+    OverflowError
+        If a squared norm is beyond the range of floating-point numbers.
 
     Notes
     -----
@@ -64,13 +66,19 @@ def conserved(layers: Any) -> list[Array]:
     [array([2.])]
     """
     stages = stages_of(as_layers([layers] if isinstance(layers, LazyOperator) else layers))
-    found = []
-    for left, right in pairwise(stages):
-        coming = _row_sums(left.magnitudes(2.0))
-        if left.bias is not None:
-            coming = coming + magnitude(left.bias) ** 2
-        found.append(_row_sums(right.magnitudes(2.0).T) - coming)
+    with np.errstate(over="ignore", invalid="ignore"):  # which is looked for
+        found = [_difference(left, right) for left, right in pairwise(stages)]
+    if not all(bool(namespace_of(x).all(namespace_of(x).isfinite(x))) for x in found):
+        raise OverflowError("a squared norm is beyond the range of floating-point numbers")
     return found
+
+
+def _difference(left: Stage, right: Stage) -> Array:
+    """Return the squared norms of what goes out of each unit, less those of what comes in."""
+    coming = _row_sums(left.magnitudes(2.0))
+    if left.bias is not None:
+        coming = coming + magnitude(left.bias) ** 2
+    return _row_sums(right.magnitudes(2.0).T) - coming
 
 
 def _row_sums(matrix: LazyOperator) -> Array:

@@ -86,3 +86,9 @@ def test_permutations_between_factors_move_units():
     np.testing.assert_allclose(conserved([lo.Permutation(p) @ lo.aslazy(W), V]), wanted)
     [found] = conserved(lo.Product(V, lo.Permutation(p), W))
     np.testing.assert_allclose(found[p], wanted[0])
+
+
+@pytest.mark.parametrize("last", [1.0, 1e200])
+def test_squares_beyond_the_range_are_refused(last):
+    with pytest.raises(OverflowError, match="squared norm"):
+        conserved([[[1e200]], [[last]]])
